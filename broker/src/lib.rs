@@ -1,1 +1,11 @@
-//! Skeleton.
+//! Leasehold's broker: a Vault-compatible HTTP server, a command line and a dev mode for short-lived PostgreSQL credentials.
+//!
+//! The way of a request: `http` (bytes to request) -> `pipeline` (caller, verdict, mount, engine) -> `engine` -> `store` and `target`
+//! -> `http` (envelope). `logical` holds the nouns that all of them share. The broker never knows how a login is made or removed:
+//! that is the extension's, behind `target`.
+
+pub mod core;
+pub mod fields;
+pub mod logical;
+pub mod mount;
+pub mod secret;
