@@ -5,6 +5,7 @@
 //! that is the extension's, behind `target`.
 
 pub mod core;
+pub mod duration;
 pub mod fields;
 pub mod logical;
 pub mod mount;
