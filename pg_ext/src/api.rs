@@ -1,0 +1,1 @@
+//! The SQL-callable shells: parse the arguments, call a verb, convert the answer. No decision is taken here.

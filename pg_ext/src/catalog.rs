@@ -1,0 +1,1 @@
+//! Our own tables and the system catalogs, read and written through SPI with kept plans. No decision is taken here.

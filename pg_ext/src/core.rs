@@ -1,0 +1,3 @@
+//! Pure decisions: no PostgreSQL, no clock, no randomness. What they need comes in as arguments.
+
+pub mod label;

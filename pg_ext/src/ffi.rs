@@ -1,0 +1,7 @@
+//! The only place with unsafe code: small doors to PostgreSQL's C functions, each with the reason why it holds.
+
+pub mod clock;
+pub mod label;
+pub mod latch;
+pub mod shmem;
+pub mod xact;

@@ -1,0 +1,40 @@
+//! What hangs on the end of the caller's transaction.
+
+use pgrx::{PgXactCallbackEvent, pg_sys, register_xact_callback};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+/// Runs `then` after this transaction has committed and its rows are visible to others; not at all if it rolls
+/// back. It runs where no error is allowed any more, so it may only touch shared memory.
+pub fn after_commit(then: impl FnOnce() + UnwindSafe + RefUnwindSafe + 'static) {
+    register_xact_callback(PgXactCallbackEvent::Commit, then);
+}
+
+/// Runs `then` if this transaction rolls back, under the same restriction as [`after_commit`].
+pub fn after_abort(then: impl FnOnce() + UnwindSafe + RefUnwindSafe + 'static) {
+    register_xact_callback(PgXactCallbackEvent::Abort, then);
+}
+
+/// Makes `PREPARE TRANSACTION` fail for this transaction. A prepared issue would reserve a name that nobody can
+/// see, and a prepared verb would be forgotten by the wake-up that its commit owes.
+pub fn refuse_prepare() {
+    register_xact_callback(PgXactCallbackEvent::PrePrepare, || {
+        pgrx::ereport!(
+            ERROR,
+            pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "cannot PREPARE a transaction that has used leasehold's functions",
+            "COMMIT it, or call the function in a transaction of its own."
+        );
+    });
+}
+
+/// True if this transaction has written anything (it has been given a transaction id).
+pub fn has_written() -> bool {
+    // SAFETY: reads this backend's own transaction state.
+    unsafe { pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId }
+}
+
+/// The database this process is connected to; 0 for none.
+pub fn my_database() -> pg_sys::Oid {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::MyDatabaseId }
+}

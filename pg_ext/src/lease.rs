@@ -1,0 +1,1 @@
+//! The verbs of a lease: issue, renew, revoke, settle, end. Each is one function that is called inside a transaction.

@@ -1,0 +1,1 @@
+//! Roles (recipes): how they are defined, offered, planned and audited.

@@ -1,0 +1,43 @@
+//! The notice board in shared memory: who is alive, and who wants to be woken when. Atomics only, so that it can
+//! be read and written without a lock and zeroed memory is an empty board. Never a truth: rows are.
+
+use pgrx::pg_sys;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+/// How many databases of one cluster may hold the extension.
+pub const DATABASES_MAX: usize = 64;
+
+/// The whole board.
+#[repr(C)]
+pub struct Board {
+    /// The latch of the launcher; 0 while there is none.
+    pub launcher_latch: AtomicUsize,
+    /// One place for each labelled database, given out by the launcher.
+    pub places: [Place; DATABASES_MAX],
+}
+
+/// What is known of one database's sweeper.
+#[repr(C)]
+pub struct Place {
+    /// The database's OID; 0 is a free place.
+    pub database: AtomicU32,
+    /// The process id of the sweeper; 0 while there is none.
+    pub pid: AtomicU32,
+    /// Its latch; 0 while there is none.
+    pub latch: AtomicUsize,
+    /// When it last showed that it is alive, on the monotonic clock.
+    pub beat_ms: AtomicU64,
+    /// When it means to wake next, on the wall clock.
+    pub next_wake: AtomicI64,
+    /// The nearest end that a commit has announced since the sweeper last looked.
+    pub announced: AtomicI64,
+}
+
+impl Board {
+    /// The place of `database`, if the launcher has given it one.
+    pub fn place(&self, database: pg_sys::Oid) -> Option<&Place> {
+        self.places
+            .iter()
+            .find(|place| place.database.load(SeqCst) == database.to_u32())
+    }
+}
