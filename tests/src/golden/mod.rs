@@ -1,0 +1,16 @@
+//! Recorded answers of a reference server, replayed against a running broker.
+//!
+//! A scenario is a file of `tests/golden/`: steps with what was asked and what was seen. The rules of comparison (masks,
+//! tolerances, `compare`, `accept`) are in [`mask`] and [`compare`]. What differs on purpose stands in
+//! `tests/golden/differences.json`, each entry with its reason; a difference that is not listed fails, and so does
+//! a listed one that no longer differs. To add a scenario: put its file there and its name into the test's list.
+
+mod compare;
+mod differences;
+mod mask;
+mod replay;
+mod wire;
+
+pub use differences::Differences;
+pub use replay::{Replay, Report, Server};
+pub use wire::{Answer, send};
