@@ -7,6 +7,7 @@
 pub mod core;
 pub mod duration;
 pub mod fields;
+pub mod json;
 pub mod logical;
 pub mod mount;
 pub mod secret;
