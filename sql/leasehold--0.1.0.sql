@@ -1,0 +1,402 @@
+-- Leasehold 0.1.0: the SQL API of the extension, and the tables behind it.
+--
+-- What it is: everything another program or a person may call, in one file. Nothing else is public.
+-- What it is not: logic. The verbs are C functions of the library; this file says what they are called.
+--
+-- The verbs, with the defaults of their arguments. Every interval is a duration counted by this server's clock; every
+-- instant that comes back is for people. `scope` null means all the caller may act on, and `sql` where something is made.
+--
+--   define_role(name text, member_of name[] = '{}', creation_statements text[] = '{}', revocation_statements text[] = '{}',
+--               renewal_statements text[] = '{}', default_ttl interval = '1 hour', max_ttl interval = '24 hours',
+--               connection_limit int = null, settings text[] = '{}', reassign_to name = null, drop_owned boolean = false,
+--               grants text = 'own', revision bigint = null, scope text = null)           -> digest text
+--   drop_role(name text, revision bigint = null, scope text = null)                        -> boolean
+--   offer(group_role name, to_role name)                                                   -> void
+--   withdraw(group_role name, from_role name)                                              -> boolean
+--
+--   issue(role text, ttl interval = null, max_ttl interval = null, cap interval = null, owners text[] = null,
+--         owner_ttls interval[] = null, owner_revisions bigint[] = null, display_name text = null, login text = null,
+--         verifier text = null, request_id text = null, digest text = null, scope text = null)
+--      -> (lease_id text, login text, password text, ttl_seconds bigint, max_ttl_seconds bigint,
+--          issued_at timestamptz, expires_at timestamptz), one row
+--   settle(request_ids text[], scope text = null)                 -> rows of (request_id text, outcome text, ttl_seconds bigint)
+--
+--   renew(lease_id text, ttl interval = null, max_ttl interval = null, digest text = null, scope text = null)
+--      -> (ttl_seconds bigint, expires_at timestamptz), one row
+--   revoke(lease_id text, scope text = null)                      -> text: fenced, ending or gone
+--   revoke_prefix(prefix text, at_most int = 500, scope text = null)  -> bigint: how many are left, counted no further than at_most
+--   revoke_owner(owner text, scope text = null)                   -> void
+--   owner_ends(owner text, parent text, ttl interval, revision bigint, scope text = null)  -> boolean: whether it was news
+--   await_ended(lease_ids text[], timeout interval = '10 seconds', scope text = null)
+--      -> rows of (lease_id text, state text, pids int[], last_error text)
+--   changes(at_most int = 500, scope text = null)
+--      -> rows of (id bigint, lease_id text, kind text, ttl_seconds bigint, expires_at timestamptz, cause text, at timestamptz)
+--   ack_changes(ids bigint[], scope text = null)                  -> bigint
+--   sweep(at_most int = 500)                                      -> bigint
+--   register_scope(scope text, key text)                          -> void
+--
+--   check() -> rows of (invariant text, subject text, detail text), none when all is well
+--   heartbeat(), installation(), api_version()
+--
+-- Views: roles, leases, sessions, history, stats, orphans.
+-- Group roles: leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader.
+-- Errors: SQLSTATEs of class LH, listed in the README of the extension.
+
+\echo Use "CREATE EXTENSION leasehold" to load this file. \quit
+
+create schema leasehold;
+comment on schema leasehold is 'Short-lived logins: recipes, leases, and the functions that make and end them';
+
+-- === Tables: nobody has rights on them but through the functions and views ===
+
+create table leasehold.scopes (
+    scope         text collate "C" primary key,
+    key_hash      bytea not null,
+    registered_at timestamptz not null default clock_timestamp(),
+    registered_by name not null,
+    constraint scopes_name check (scope <> 'sql' and scope ~ '^[0-9A-Za-z._-]{1,200}$')
+);
+comment on table leasehold.scopes is 'Stores of brokers that act here; the key is kept as a SHA-256';
+
+create table leasehold.scope_logins (
+    scope     text collate "C" not null references leasehold.scopes,
+    login_oid oid not null,
+    login     name not null,
+    added_at  timestamptz not null default clock_timestamp(),
+    primary key (scope, login_oid)
+);
+comment on table leasehold.scope_logins is 'Logins of brokers that have shown the key of a scope';
+
+create table leasehold.offers (
+    group_oid   oid not null,
+    group_role  name not null,
+    to_oid      oid not null,
+    to_role     name not null,
+    offered_at  timestamptz not null default clock_timestamp(),
+    offered_by  name not null,
+    primary key (group_oid, to_oid)
+);
+comment on table leasehold.offers is 'Groups that definers may hand out although they have no ADMIN OPTION on them';
+
+create table leasehold.recipes (
+    scope                 text collate "C" not null,
+    role_name             text collate "C" not null,
+    digest                text not null,
+    revision              bigint not null,
+    member_of             name[] not null,
+    member_of_oids        oid[] not null,
+    creation_statements   text[] not null,
+    revocation_statements text[] not null,
+    renewal_statements    text[] not null,
+    default_ttl           interval,
+    max_ttl               interval,
+    connection_limit      int,
+    settings              text[] not null,
+    reassign_to           name,
+    reassign_to_oid       oid,
+    drop_owned            boolean not null,
+    grants                text not null,
+    definer               name not null,
+    definer_oid           oid not null,
+    defined_at            timestamptz not null,
+    dropped_at            timestamptz,
+    primary key (scope, role_name)
+);
+comment on table leasehold.recipes is 'Roles in the sense of the product: recipes for logins. A dropped one stays for a day, so that a slow broker can not bring it back';
+
+create table leasehold.owners (
+    scope      text collate "C" not null,
+    owner      text collate "C" not null,
+    parent     text collate "C",
+    ends_at    timestamptz,
+    revision   bigint not null,
+    ended      boolean not null default false,
+    ended_at   timestamptz,
+    spread_due boolean not null default false,
+    primary key (scope, owner),
+    constraint owners_ended check (ended = (ended_at is not null)),
+    constraint owners_no_own_parent check (parent <> owner)
+);
+create index owners_parent on leasehold.owners (scope, parent) where parent is not null;
+create index owners_spread_due on leasehold.owners (scope, owner) where spread_due;
+create index owners_end on leasehold.owners ((coalesce(ended_at, ends_at)));
+comment on table leasehold.owners is 'What leases are tied to besides their own end (tokens, for a broker); a lease ends with its owner and its owner''s parents';
+
+create table leasehold.live_leases (
+    lease_number          bigint generated always as identity primary key,
+    scope                 text collate "C" not null,
+    lease_id              text collate "C" not null,
+    role_name             text collate "C" not null,
+    digest                text not null,
+    login                 name,
+    login_oid             oid,
+    owner                 text collate "C",
+    display_name          text,
+    issued_by             name not null,
+    issued_by_oid         oid not null,
+    issued_at             timestamptz not null,
+    expires_at            timestamptz not null,
+    cap_at                timestamptz,
+    max_expires_at        timestamptz not null,
+    due_at                timestamptz not null,
+    state                 text not null default 'active',
+    fenced_at             timestamptz,
+    attempts              int not null default 0,
+    last_error            text,
+    next_attempt_at       timestamptz,
+    cause                 text,
+    ended_by              name,
+    definer               name not null,
+    definer_oid           oid not null,
+    revocation_statements text[],
+    reassign_to           name,
+    reassign_to_oid       oid,
+    drop_owned            boolean not null,
+    unique (scope, lease_id),
+    constraint live_leases_state check (state in ('active', 'fenced') and (state = 'fenced') = (fenced_at is not null)),
+    constraint live_leases_ends check (isfinite(due_at) and isfinite(max_expires_at)
+                                       and expires_at <= max_expires_at and due_at <= expires_at),
+    constraint live_leases_login check ((login is null) = (login_oid is null))
+);
+create unique index live_leases_login_oid on leasehold.live_leases (login_oid);
+create index live_leases_due_at on leasehold.live_leases (due_at) where state = 'active';
+create index live_leases_next_attempt_at on leasehold.live_leases (next_attempt_at) where state = 'fenced';
+create index live_leases_owner on leasehold.live_leases (scope, owner) where owner is not null;
+alter table leasehold.live_leases set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+comment on table leasehold.live_leases is 'Leases that are not gone. due_at is the earliest of their own end, their cap and the ends of their owners';
+
+create table leasehold.end_requests (
+    lease_number bigint primary key,
+    cause        text not null,
+    ended_by     name not null,
+    requested_at timestamptz not null default clock_timestamp()
+);
+comment on table leasehold.end_requests is 'Ends that were asked for while somebody held the lease''s row; the sweeper takes them as due';
+
+create table leasehold.past_leases (
+    lease_number bigint primary key,
+    scope        text collate "C" not null,
+    lease_id     text collate "C" not null,
+    role_name    text collate "C" not null,
+    login        name,
+    login_oid    oid,
+    owner        text collate "C",
+    display_name text,
+    issued_by    name not null,
+    issued_at    timestamptz not null,
+    expires_at   timestamptz not null,
+    fenced_at    timestamptz,
+    gone_at      timestamptz not null,
+    cause        text not null,
+    ended_by     name,
+    attempts     int not null,
+    last_error   text
+);
+create index past_leases_gone_at on leasehold.past_leases (gone_at);
+create index past_leases_lease_id on leasehold.past_leases (scope, lease_id);
+comment on table leasehold.past_leases is 'Leases that are gone, kept for a while for people to read';
+
+create table leasehold.requests (
+    scope        text collate "C" not null,
+    request_id   text collate "C" not null,
+    lease_number bigint,
+    fingerprint  bytea,
+    requested_at timestamptz not null default clock_timestamp(),
+    primary key (scope, request_id),
+    constraint requests_outcome check ((lease_number is null) = (fingerprint is null))
+);
+create index requests_requested_at on leasehold.requests (requested_at);
+comment on table leasehold.requests is 'Which request made which lease; a row without a lease says that the request is cancelled. issue and settle both insert here, so one of them wins';
+
+create table leasehold.outbox (
+    id           bigint generated always as identity primary key,
+    scope        text collate "C" not null,
+    lease_number bigint not null,
+    lease_id     text collate "C" not null,
+    kind         text not null,
+    expires_at   timestamptz,
+    cause        text,
+    at           timestamptz not null default clock_timestamp(),
+    constraint outbox_kind check (kind in ('renewed', 'ended'))
+);
+create index outbox_scope on leasehold.outbox (scope, id);
+comment on table leasehold.outbox is 'Renewals and ends that a broker''s store has not acknowledged yet';
+
+-- A dump carries all of it: after a restore leases are matched with logins again by label and name.
+do $$
+declare
+    kept oid;
+begin
+    for kept in select t.oid from pg_catalog.pg_class t
+                 where t.relnamespace = 'leasehold'::pg_catalog.regnamespace and t.relkind in ('r', 'S') order by t.oid loop
+        perform pg_catalog.pg_extension_config_dump(kept, '');
+    end loop;
+end
+$$;
+
+revoke all on all tables in schema leasehold from public;
+revoke all on all sequences in schema leasehold from public;
+
+-- === Group roles: cluster-wide, so another database's installation may have made them; a stranger's are an error ===
+
+do $$
+declare
+    wanted text;
+    found oid;
+begin
+    foreach wanted in array array['leasehold_issuer', 'leasehold_definer', 'leasehold_admin', 'leasehold_reader'] loop
+        select a.oid into found from pg_catalog.pg_authid a where a.rolname = wanted::name;
+        if found is null then
+            execute pg_catalog.format('create role %I nologin', wanted);
+            execute pg_catalog.format('security label for leasehold on role %I is %L', wanted, 'group');
+        elsif not exists (
+            select from pg_catalog.pg_shseclabel s
+             where s.objoid = found and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+               and s.provider = 'leasehold' and s.label = 'group'
+        ) then
+            raise exception using errcode = 'duplicate_object',
+                message = pg_catalog.format('role "%s" already exists and is not leasehold''s', wanted),
+                hint = 'Rename or drop that role. If it is leasehold''s, restored from a dump without labels, run: '
+                    || pg_catalog.format('security label for leasehold on role %I is ''group''', wanted);
+        end if;
+    end loop;
+    if not pg_catalog.pg_has_role('leasehold_admin', 'leasehold_reader', 'member') then
+        execute 'grant leasehold_reader to leasehold_admin';
+    end if;
+end
+$$;
+
+comment on role leasehold_issuer is 'leasehold: issues, renews and ends leases in its scopes';
+comment on role leasehold_definer is 'leasehold: defines recipes in its scopes, with its own rights';
+comment on role leasehold_admin is 'leasehold: a person who sees and ends every lease';
+comment on role leasehold_reader is 'leasehold: reads the views';
+
+-- === This installation's identity: the label of its database; one that a dump brought along is kept ===
+
+do $$
+begin
+    if not exists (
+        select from pg_catalog.pg_shseclabel s join pg_catalog.pg_database d on d.oid = s.objoid
+         where s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass and s.provider = 'leasehold'
+           and d.datname = pg_catalog.current_database()
+    ) then
+        execute pg_catalog.format('security label for leasehold on database %I is %L',
+                                  pg_catalog.current_database(), pg_catalog.gen_random_uuid());
+    end if;
+end
+$$;
+
+-- === Views ===
+
+create view leasehold.roles as
+select r.scope, r.role_name as role, r.digest, r.revision, r.member_of, r.creation_statements, r.revocation_statements,
+       r.renewal_statements, r.default_ttl, r.max_ttl, r.connection_limit, r.settings, r.reassign_to, r.drop_owned,
+       r.grants, r.definer, r.defined_at,
+       (select pg_catalog.count(*) from leasehold.live_leases l
+         where l.scope = r.scope and l.role_name = r.role_name and l.state = 'active') as live_leases
+  from leasehold.recipes r
+ where r.dropped_at is null;
+comment on view leasehold.roles is 'Recipes, with how many active leases each has';
+
+-- Whoever reads a view sees other people's sessions as nulls, so the server is asked with the owner's rights.
+create function leasehold.login_sessions(
+    out login_oid oid, out pid int, out database_oid oid, out application_name text, out client_addr inet,
+    out backend_start timestamptz, out state text, out state_change timestamptz)
+returns setof record
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select a.usesysid, a.pid, a.datid, a.application_name, a.client_addr, a.backend_start, a.state, a.state_change
+      from pg_catalog.pg_stat_get_activity(null) a
+     where a.usesysid is not null and a.usesysid <> 0
+       and exists (select from leasehold.live_leases l where l.login_oid = a.usesysid)
+$$;
+comment on function leasehold.login_sessions() is 'Sessions of logins that have a lease, without what they run';
+
+create view leasehold.leases as
+select l.lease_id, l.role_name as role, l.login, l.owner, l.display_name, l.issued_at, l.expires_at,
+       greatest(l.due_at - pg_catalog.clock_timestamp(), interval '0') as time_left,
+       coalesce(s.sessions, 0) as sessions, l.state, l.last_error,
+       l.scope, l.issued_by, l.max_expires_at, l.cap_at, l.due_at, l.fenced_at, l.attempts, l.next_attempt_at, l.cause,
+       l.ended_by, l.login_oid, l.lease_number
+  from leasehold.live_leases l
+  left join (select x.login_oid, pg_catalog.count(*) as sessions from leasehold.login_sessions() x group by x.login_oid) s
+    on s.login_oid = l.login_oid;
+comment on view leasehold.leases is 'Leases that are not gone: who holds what, until when, and what keeps a fenced one here';
+
+create view leasehold.sessions as
+select l.lease_id, l.role_name as role, l.login, s.pid, d.datname as database, s.application_name, s.client_addr,
+       s.backend_start, s.state, s.state_change, l.display_name, l.due_at, l.scope
+  from leasehold.login_sessions() s
+  join leasehold.live_leases l on l.login_oid = s.login_oid
+  left join pg_catalog.pg_database d on d.oid = s.database_oid;
+comment on view leasehold.sessions is 'Every open session of a leased login, in all databases of the cluster';
+
+create view leasehold.history as
+select p.lease_id, p.role_name as role, p.login, p.owner, p.display_name, p.issued_by, p.issued_at, p.expires_at,
+       p.fenced_at, p.gone_at, p.cause, p.ended_by, p.attempts, p.last_error, p.scope, p.login_oid, p.lease_number
+  from leasehold.past_leases p;
+comment on view leasehold.history is 'Leases that are gone, kept for the setting leasehold.history_days';
+
+create view leasehold.stats as
+select (select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'active') as active,
+       (select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'fenced') as fenced,
+       (select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'fenced' and l.last_error is not null) as stuck,
+       (select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'active' and l.due_at <= pg_catalog.now()) as overdue,
+       (select pg_catalog.min(l.due_at) from leasehold.live_leases l where l.state = 'active') as next_due_at,
+       (select pg_catalog.count(*) from leasehold.recipes r where r.dropped_at is null) as roles,
+       (select pg_catalog.count(*) from leasehold.past_leases) as past,
+       (select pg_catalog.count(*) from leasehold.outbox) as unacknowledged_changes,
+       (select pg_catalog.count(*) from leasehold.login_sessions()) as sessions;
+comment on view leasehold.stats is 'One row of counts';
+
+create view leasehold.orphans as
+select s.objoid as login_oid, a.rolname as login, s.label,
+       case when pg_catalog.split_part(s.label, '/', 1) = own.installation then 'label without a lease'
+            when not exists (select from pg_catalog.pg_shseclabel o
+                              where o.provider = 'leasehold' and o.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+                                and o.label = pg_catalog.split_part(s.label, '/', 1)) then 'installation unknown'
+       end as reason
+  from pg_catalog.pg_shseclabel s
+  join pg_catalog.pg_roles a on a.oid = s.objoid
+ cross join (select o.label as installation from pg_catalog.pg_shseclabel o
+               join pg_catalog.pg_database d on d.oid = o.objoid and d.datname = pg_catalog.current_database()
+              where o.provider = 'leasehold' and o.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass) own
+ where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.label <> 'group'
+   and case when pg_catalog.split_part(s.label, '/', 1) = own.installation
+            then not exists (select from leasehold.live_leases l
+                              where l.login_oid = s.objoid and l.lease_number::text = pg_catalog.split_part(s.label, '/', 2))
+            else not exists (select from pg_catalog.pg_shseclabel o
+                              where o.provider = 'leasehold' and o.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+                                and o.label = pg_catalog.split_part(s.label, '/', 1)) end;
+comment on view leasehold.orphans is 'Logins that carry a mark of leasehold but have no lease here or anywhere';
+
+-- === What is known of this place ===
+
+create function leasehold.api_version() returns int
+language sql immutable parallel safe
+as 'select 1';
+comment on function leasehold.api_version() is 'The version of these functions and views; a program that knows another major must not go on';
+
+create function leasehold.installation(
+    out installation uuid, out system_identifier bigint, out database_oid oid, out extension_version text, out api_version int)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select (select s.label::uuid from pg_catalog.pg_shseclabel s
+             where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass and s.objoid = d.oid),
+           (select c.system_identifier from pg_catalog.pg_control_system() c),
+           d.oid,
+           (select e.extversion from pg_catalog.pg_extension e where e.extname = 'leasehold'),
+           leasehold.api_version()
+      from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()
+$$;
+comment on function leasehold.installation() is 'The id of this installation, which a broker knows its target by, and what tells a clone from the original';
+
+-- === Who may do what ===
+
+revoke all on all functions in schema leasehold from public;
+grant usage on schema leasehold to leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader;
+grant select on leasehold.roles, leasehold.leases, leasehold.sessions, leasehold.history, leasehold.stats, leasehold.orphans
+   to leasehold_reader;
+grant execute on function leasehold.login_sessions() to leasehold_reader;
+grant execute on function leasehold.installation(), leasehold.api_version()
+   to leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader;
