@@ -1,3 +1,4 @@
 //! Pure decisions: no PostgreSQL, no clock, no randomness. What they need comes in as arguments.
 
 pub mod label;
+pub mod template;

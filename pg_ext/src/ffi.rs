@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod label;
 pub mod latch;
+pub mod parser;
 pub mod shmem;
+pub mod subxact;
 pub mod xact;

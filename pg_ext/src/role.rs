@@ -1,1 +1,3 @@
 //! Roles (recipes): how they are defined, offered, planned and audited.
+
+pub mod statements;

@@ -1,0 +1,106 @@
+//! What can be wrong with a text, or with its outcome. Errors that a statement itself meets are PostgreSQL's own
+//! and pass through as they are; these are ours.
+
+use crate::core::template::PlaceError;
+
+/// Why a text, or a statement of it, is refused. Holds no value of a placeholder.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StatementError {
+    /// Nothing but blanks, semicolons and comments.
+    #[error("the creation statements are blank")]
+    Blank,
+    /// More than anybody needs.
+    #[error("the statements are too long: at most {max} {unit} are taken")]
+    TooLong {
+        /// How many.
+        max: usize,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A value can not be written where the text wants it.
+    #[error("{0}")]
+    Place(#[from] PlaceError),
+    /// The value of a placeholder would change how the text around it is read.
+    #[error("the login's name would change how the statements are read")]
+    NameChangesText,
+    /// A kind of statement that does not run here, and what does instead.
+    #[error("{what} cannot be used in the statements of a role")]
+    Refused {
+        /// What stands in the text.
+        what: &'static str,
+        /// What to write instead.
+        instead: &'static str,
+    },
+    /// PostgreSQL refused it because of the restricted context.
+    #[error("{message}")]
+    Restricted {
+        /// PostgreSQL's own words.
+        message: String,
+    },
+    /// A `GRANT` that came to nothing, wholly or in part.
+    #[error("the grant on {object} did not take effect: {definer} may not grant it")]
+    NoEffect {
+        /// On what.
+        object: String,
+        /// As whom it ran.
+        definer: String,
+    },
+    /// One table's access list is full.
+    #[error("too many logins hold grants of their own on {object}: its access list is full")]
+    AccessListFull {
+        /// The table.
+        object: String,
+    },
+    /// The text made no login of the name, and its definer is no superuser.
+    #[error("the creation statements made no login named \"{name}\"")]
+    NoLogin {
+        /// The name it should have had.
+        name: String,
+    },
+}
+
+impl StatementError {
+    /// The SQLSTATE it is reported under.
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            StatementError::AccessListFull { .. } => "LH010",
+            StatementError::Restricted { .. } | StatementError::NoEffect { .. } => "42501",
+            StatementError::TooLong { .. } => "54000",
+            StatementError::Place(_) | StatementError::NameChangesText => "42602",
+            StatementError::Refused { .. } => "42P14",
+            StatementError::Blank | StatementError::NoLogin { .. } => "42601",
+        }
+    }
+
+    /// A sentence on what to do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            StatementError::Blank => {
+                "Write what makes the login, such as CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}', or give the role groups by member_of."
+            }
+            StatementError::TooLong { .. } => "Put the work into a function and call that.",
+            StatementError::Place(PlaceError::BareInDollarQuotes(_)) => {
+                "Write \"{{name}}\" for an identifier and '{{password}}' or '{{expiration}}' for a literal."
+            }
+            StatementError::Place(PlaceError::UnicodeQuotes(_) | PlaceError::BitString(_)) => {
+                "Use plain quotes."
+            }
+            StatementError::Place(_) | StatementError::NameChangesText => {
+                "Choose a login name of letters, digits, '-' and '_'."
+            }
+            StatementError::Refused { instead, .. } => instead,
+            StatementError::Restricted { .. } => {
+                "Statements run with the rights of whoever defined the role, and can neither change to another role nor leave anything behind in the session."
+            }
+            StatementError::NoEffect { .. } => {
+                "Let a role define it that may grant this (the owner, one with GRANT OPTION, or a superuser)."
+            }
+            StatementError::AccessListFull { .. } => {
+                "Grant to a group once and make the logins its members: member_of, or GRANT the_group TO \"{{name}}\"."
+            }
+            StatementError::NoLogin { .. } => {
+                "Write CREATE ROLE \"{{name}}\"; statements that make no login are for a superuser's roles only."
+            }
+        }
+    }
+}
