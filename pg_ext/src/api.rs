@@ -1,1 +1,3 @@
 //! The SQL-callable shells: parse the arguments, call a verb, convert the answer. No decision is taken here.
+
+mod error;

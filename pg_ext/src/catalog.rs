@@ -1,1 +1,3 @@
 //! Our own tables and the system catalogs, read and written through SPI with kept plans. No decision is taken here.
+
+pub mod plan;

@@ -1,4 +1,5 @@
 //! Pure decisions: no PostgreSQL, no clock, no randomness. What they need comes in as arguments.
 
+pub mod error;
 pub mod label;
 pub mod template;
