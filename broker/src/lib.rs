@@ -11,3 +11,4 @@ pub mod json;
 pub mod logical;
 pub mod mount;
 pub mod secret;
+pub mod target;

@@ -1,0 +1,132 @@
+//! The only caller of `leasehold.*` on a target: connections by configuration, verification, and one function a verb.
+//!
+//! Not here: what the broker's store knows, who may ask, and how a login is made or removed (that is the extension's).
+//! A [`Target`] is reached through one configuration; the pool behind it refuses any server that is not the installation
+//! the configuration was verified against, and shows the scope's key on every new connection.
+
+mod call;
+mod connect;
+pub mod connection_string;
+mod details;
+mod error;
+mod verb;
+mod verify;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::secret::Password;
+
+pub use details::{ConnectionDetails, redacted};
+pub use error::{Refusal, TargetError};
+pub use verb::{
+    Change, ChangeKind, Ended, Issue, Issued, LeaseState, Outcome, Owner, Recipe, Renewed, Settled,
+};
+pub use verify::{Verified, verify};
+
+/// Whose leases these are on a target: the store's installation id, and the key that proves it.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The store's installation id.
+    pub name: String,
+    /// Shown to `register_scope`.
+    pub key: Password,
+}
+
+/// A recipe as this process last defined it.
+#[derive(Clone, Debug)]
+struct Defined {
+    revision: i64,
+    digest: String,
+}
+
+struct Inner {
+    target_id: Uuid,
+    scope: Scope,
+    pool: PgPool,
+    address: String,
+    iterations: Arc<AtomicU32>,
+    recipes: Mutex<HashMap<String, Defined>>,
+}
+
+/// A handle on one target through one configuration. Cheap to clone.
+#[derive(Clone)]
+pub struct Target(Arc<Inner>);
+
+impl Target {
+    /// The uuid of the extension's installation.
+    pub fn id(&self) -> Uuid {
+        self.0.target_id
+    }
+
+    /// Iterations of the server's own verifiers: what ours must use, or logins of leases could be told apart.
+    /// The server's default until a connection has been made.
+    pub fn iterations(&self) -> u32 {
+        self.0.iterations.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// The pools of this process, one a configuration. Holds nothing that another broker could have changed: a pool counts
+/// only with the revision of the configuration that was read in this request.
+#[derive(Clone, Default)]
+pub struct Targets(Arc<Mutex<HashMap<Uuid, (i64, Target)>>>);
+
+/// Which configuration, and what it was verified against.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// `database_configs.config_id`.
+    pub config_id: Uuid,
+    /// `database_configs.revision`.
+    pub revision: i64,
+    /// `database_configs.target_id`.
+    pub target_id: Uuid,
+}
+
+impl Targets {
+    /// The pool of a configuration at this revision, if there is one.
+    pub fn get(&self, key: &Key) -> Option<Target> {
+        self.lock()
+            .get(&key.config_id)
+            .filter(|(revision, target)| *revision == key.revision && target.id() == key.target_id)
+            .map(|(_, target)| target.clone())
+    }
+
+    /// A new pool for a configuration; the one it had, if any, is closed when its last user is done. Connects lazily.
+    pub fn open(
+        &self,
+        key: &Key,
+        details: &ConnectionDetails,
+        scope: &Scope,
+    ) -> Result<Target, TargetError> {
+        let target = connect::pool(key.target_id, details, scope)?;
+        let old = self
+            .lock()
+            .insert(key.config_id, (key.revision, target.clone()));
+        if let Some((_, old)) = old {
+            close(old);
+        }
+        Ok(target)
+    }
+
+    /// Forgets a configuration's pool.
+    pub fn forget(&self, config_id: Uuid) {
+        if let Some((_, old)) = self.lock().remove(&config_id) {
+            close(old);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (i64, Target)>> {
+        self.0
+            .lock()
+            .expect("nothing panics while it holds the map of pools")
+    }
+}
+
+/// Lets calls under way finish.
+fn close(target: Target) {
+    tokio::spawn(async move { target.0.pool.close().await });
+}

@@ -1,0 +1,30 @@
+//! One file a group of verbs. Each function is one call of the seam, with its arguments typed and its answer read.
+
+mod changes;
+mod ending;
+mod issue;
+mod owner;
+mod recipe;
+mod renew;
+
+pub use changes::{Change, ChangeKind};
+pub use ending::{Ended, LeaseState};
+pub use issue::{Issue, Issued, Outcome, Settled};
+pub use owner::Owner;
+pub use recipe::Recipe;
+pub use renew::Renewed;
+
+use sqlx::postgres::types::PgInterval;
+
+/// A duration that crosses the seam.
+fn microseconds(microseconds: i64) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds,
+    }
+}
+
+fn seconds(seconds: i64) -> PgInterval {
+    microseconds(seconds.saturating_mul(1_000_000))
+}

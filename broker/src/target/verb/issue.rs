@@ -1,0 +1,146 @@
+//! `issue`, `settle`.
+
+use sqlx::postgres::types::PgInterval;
+use tokio::time::Instant;
+
+use super::{Owner, microseconds, seconds};
+use crate::target::call::{DEADLINE, Failure};
+use crate::target::{Target, TargetError};
+
+/// One request for a login. The request id is the lease id: sent again, it gives the same lease.
+pub struct Issue<'a> {
+    /// Name of the recipe.
+    pub recipe: &'a str,
+    /// Digest it must have.
+    pub digest: &'a str,
+    /// Lease id and request id.
+    pub lease_id: &'a str,
+    /// Name of the login to make.
+    pub login: &'a str,
+    /// SCRAM verifier of its password; the password itself stays here.
+    pub verifier: &'a str,
+    /// Lifetime in seconds.
+    pub ttl_seconds: i64,
+    /// Ceiling in seconds from now.
+    pub max_ttl_seconds: i64,
+    /// An end of its own that binds renewals (a batch token's), in microseconds from now.
+    pub cap_microseconds: Option<i64>,
+    /// The token, its parent, and so on to the top.
+    pub owners: &'a [Owner],
+    /// For people who read `leasehold.leases`.
+    pub display_name: &'a str,
+}
+
+/// A lease that was made.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Seconds granted.
+    pub ttl_seconds: i64,
+}
+
+/// What became of a request whose answer nobody saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The lease is there.
+    Issued,
+    /// It never was and never will be.
+    Cancelled,
+    /// It was, and has ended.
+    Ended,
+}
+
+/// One row of `settle`.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Lease id.
+    pub lease_id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Target {
+    /// Makes a login; sent again by request id until there is an answer. On failure `in_doubt` says whether a lease may
+    /// still come of it: then the request must be settled before its record goes.
+    pub async fn issue(
+        &self,
+        request: &Issue<'_>,
+        deadline: Instant,
+    ) -> Result<Issued, (TargetError, bool)> {
+        let accessors: Vec<&str> = request.owners.iter().map(|o| o.accessor.as_str()).collect();
+        let ttls: Vec<Option<PgInterval>> = request
+            .owners
+            .iter()
+            .map(|owner| owner.ttl_microseconds.map(microseconds))
+            .collect();
+        let revisions: Vec<i64> = request.owners.iter().map(|owner| owner.revision).collect();
+        let issued: Result<(i64,), Failure> = self
+            .row(deadline, &|| {
+                sqlx::query_as(
+                    "select ttl_seconds from leasehold.issue($1, ttl => $2, max_ttl => $3, cap => $4, owners => $5, \
+                     owner_ttls => $6, owner_revisions => $7, display_name => $8, login => $9, verifier => $10, \
+                     request_id => $11, digest => $12, scope => $13)",
+                )
+                .bind(request.recipe)
+                .bind(seconds(request.ttl_seconds))
+                .bind(seconds(request.max_ttl_seconds))
+                .bind(request.cap_microseconds.map(microseconds))
+                .bind(&accessors)
+                .bind(&ttls)
+                .bind(&revisions)
+                .bind(request.display_name)
+                .bind(request.login)
+                .bind(request.verifier)
+                .bind(request.lease_id)
+                .bind(request.digest)
+                .bind(&self.0.scope.name)
+            })
+            .await;
+        match issued {
+            Ok((ttl_seconds,)) => Ok(Issued { ttl_seconds }),
+            Err(Failure { error, in_doubt }) => Err((without(error, request.verifier), in_doubt)),
+        }
+    }
+
+    /// Decides requests whose outcome is unknown: those that have not come yet never will.
+    pub async fn settle(&self, lease_ids: &[String]) -> Result<Vec<Settled>, TargetError> {
+        let rows: Vec<(String, String)> = self
+            .rows(Instant::now() + DEADLINE, &|| {
+                sqlx::query_as("select request_id, outcome from leasehold.settle($1, $2)")
+                    .bind(lease_ids)
+                    .bind(&self.0.scope.name)
+            })
+            .await
+            .map_err(|failure| failure.error)?;
+        rows.into_iter()
+            .map(|(lease_id, outcome)| {
+                let outcome = match outcome.as_str() {
+                    "issued" => Outcome::Issued,
+                    "cancelled" => Outcome::Cancelled,
+                    "ended" => Outcome::Ended,
+                    _ => {
+                        return Err(TargetError::Unfit(format!(
+                            "the extension settled a request as {outcome:?}, which this broker does not know"
+                        )));
+                    }
+                };
+                Ok(Settled { lease_id, outcome })
+            })
+            .collect()
+    }
+}
+
+/// Statements of a recipe can make the server quote what was put into them.
+fn without(error: TargetError, verifier: &str) -> TargetError {
+    let mask = |text: String| text.replace(verifier, "{{password}}");
+    match error {
+        TargetError::Refused { refusal, message } => TargetError::Refused {
+            refusal,
+            message: mask(message),
+        },
+        TargetError::Sql { sqlstate, message } => TargetError::Sql {
+            sqlstate,
+            message: mask(message),
+        },
+        other => other,
+    }
+}
