@@ -1,0 +1,63 @@
+//! The files under test, as `cargo build` left them beside the running test executable.
+
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+
+/// `target/<profile>` of the running test executable (which lies in its `deps/`).
+pub fn profile_folder() -> Result<PathBuf> {
+    let executable = std::env::current_exe().context("the path of the running test")?;
+    let folder = executable
+        .ancestors()
+        .find(|folder| folder.join("deps").is_dir())
+        .with_context(|| format!("no profile folder above {}", executable.display()))?;
+    Ok(folder.to_owned())
+}
+
+/// The top of the checkout.
+pub fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package lies one below the top")
+        .to_owned()
+}
+
+/// The broker's binary.
+pub fn binary() -> Result<PathBuf> {
+    existing(
+        profile_folder()?.join("leasehold"),
+        "cargo build -p leasehold",
+    )
+}
+
+/// The extension's library.
+pub fn library() -> Result<PathBuf> {
+    existing(
+        profile_folder()?.join("libleasehold_pg.so"),
+        "cargo build -p leasehold_pg",
+    )
+}
+
+/// The extension's control file and SQL scripts.
+pub fn scripts() -> Result<Vec<PathBuf>> {
+    let folder = top().join("sql");
+    let mut files = vec![existing(
+        folder.join("leasehold.control"),
+        "a full checkout",
+    )?];
+    for entry in std::fs::read_dir(&folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("leasehold--") && name.ends_with(".sql") {
+            files.push(folder.join(name));
+        }
+    }
+    Ok(files)
+}
+
+fn existing(file: PathBuf, cure: &str) -> Result<PathBuf> {
+    ensure!(
+        file.exists(),
+        "{} is not there: run `{cure}` in the profile of the tests (or `cargo xtask test`)",
+        file.display()
+    );
+    Ok(file)
+}
