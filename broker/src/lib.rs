@@ -10,5 +10,6 @@ pub mod fields;
 pub mod json;
 pub mod logical;
 pub mod mount;
+pub mod policy;
 pub mod secret;
 pub mod target;
