@@ -237,6 +237,14 @@ $$;
 revoke all on all tables in schema leasehold from public;
 revoke all on all sequences in schema leasehold from public;
 
+-- === Locks of access lists: the same rows in every installation, so they are not dumped ===
+
+create table leasehold.acl_locks (
+    class text collate "C" primary key
+);
+comment on table leasehold.acl_locks is 'A row for each kind of object that is granted; who rewrites access lists of that kind locks it first, so that concurrent grants on one table wait instead of failing';
+insert into leasehold.acl_locks values ('database'), ('relation'), ('rest'), ('routine'), ('schema'), ('type');
+
 -- === Group roles: cluster-wide, so another database's installation may have made them; a stranger's are an error ===
 
 do $$

@@ -1,3 +1,4 @@
 //! Our own tables and the system catalogs, read and written through SPI with kept plans. No decision is taken here.
 
+pub mod acl;
 pub mod plan;

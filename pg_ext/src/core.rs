@@ -2,4 +2,5 @@
 
 pub mod error;
 pub mod label;
+pub mod power;
 pub mod template;

@@ -109,10 +109,7 @@ pub enum RoleOption {
 /// Parses `text` with `standard_conforming_strings` on, whatever the session says. Errors are PostgreSQL's own.
 pub fn parse(text: &str) -> Vec<Parsed<'_>> {
     let source = c_string(text);
-    let list = with_standard_strings(|| {
-        // SAFETY: a zero-terminated string, read only, and the parser keeps nothing but palloc'ed nodes.
-        unsafe { pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT) }
-    });
+    let list = raw(&source);
     // SAFETY: raw_parser returns a List of RawStmt.
     let statements = unsafe { pointers::<pg_sys::RawStmt>(list) };
     statements
@@ -140,6 +137,24 @@ pub fn parse(text: &str) -> Vec<Parsed<'_>> {
             }
         })
         .collect()
+}
+
+/// The one statement of `source`, as the parser's node in the current memory context.
+pub fn parse_one(source: &CStr) -> *mut pg_sys::RawStmt {
+    let list = raw(source);
+    // SAFETY: raw_parser returns a List of RawStmt.
+    let mut statements = unsafe { pointers::<pg_sys::RawStmt>(list) };
+    match (statements.next(), statements.next()) {
+        (Some(statement), None) => statement,
+        _ => unreachable!("the text was cut from a longer one as one statement"),
+    }
+}
+
+fn raw(source: &CStr) -> *mut pg_sys::List {
+    with_standard_strings(|| {
+        // SAFETY: a zero-terminated string, read only, and the parser keeps nothing but palloc'ed nodes.
+        unsafe { pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT) }
+    })
 }
 
 /// The kinds of the tokens of `text`, as numbers that are equal for equal kinds, by the server's scanner.
@@ -202,7 +217,7 @@ fn with_standard_strings<T>(read: impl FnOnce() -> T) -> T {
 // cast to a struct only after its tag has been looked at. Nothing is written.
 
 /// The elements of a list of pointers.
-unsafe fn pointers<T>(list: *mut pg_sys::List) -> impl Iterator<Item = *mut T> {
+pub unsafe fn pointers<T>(list: *mut pg_sys::List) -> impl Iterator<Item = *mut T> {
     // SAFETY: null is the empty list; else `length` cells follow `elements`, all pointers in this kind of list.
     let (cells, length) = unsafe {
         list.as_ref().map_or((std::ptr::null_mut(), 0), |list| {

@@ -9,15 +9,20 @@
 //! writes password and `VALID UNTIL` after them, for a statement run by PostgreSQL may have set its own.
 
 mod classify;
+mod effect;
 mod error;
+mod locks;
 mod plan;
+mod run;
 
 use crate::ffi::parser::Class;
 use std::rc::Rc;
 
 pub use crate::core::template::Values;
 pub use error::StatementError;
+pub use locks::{hold_all_locks, hold_locks};
 pub use plan::{check, plan};
+pub use run::run;
 
 /// What a text is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

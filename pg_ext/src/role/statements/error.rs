@@ -1,6 +1,7 @@
 //! What can be wrong with a text, or with its outcome. Errors that a statement itself meets are PostgreSQL's own
 //! and pass through as they are; these are ours.
 
+use crate::core::error::{Fault, SqlState};
 use crate::core::template::PlaceError;
 
 /// Why a text, or a statement of it, is refused. Holds no value of a placeholder.
@@ -60,20 +61,21 @@ pub enum StatementError {
 }
 
 impl StatementError {
-    /// The SQLSTATE it is reported under.
-    pub fn sqlstate(&self) -> &'static str {
-        match self {
-            StatementError::AccessListFull { .. } => "LH010",
-            StatementError::Restricted { .. } | StatementError::NoEffect { .. } => "42501",
-            StatementError::TooLong { .. } => "54000",
-            StatementError::Place(_) | StatementError::NameChangesText => "42602",
-            StatementError::Refused { .. } => "42P14",
-            StatementError::Blank | StatementError::NoLogin { .. } => "42601",
-        }
+    /// The SQLSTATE it is reported under: of class 42, for a text is wrong until somebody changes it.
+    fn state(&self) -> SqlState {
+        SqlState(*match self {
+            StatementError::Restricted { .. } | StatementError::NoEffect { .. } => b"42501",
+            StatementError::Place(_) | StatementError::NameChangesText => b"42602",
+            StatementError::Refused { .. } => b"42P14",
+            StatementError::Blank
+            | StatementError::TooLong { .. }
+            | StatementError::AccessListFull { .. }
+            | StatementError::NoLogin { .. } => b"42601",
+        })
     }
 
     /// A sentence on what to do.
-    pub fn hint(&self) -> &'static str {
+    fn hint(&self) -> &'static str {
         match self {
             StatementError::Blank => {
                 "Write what makes the login, such as CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}', or give the role groups by member_of."
@@ -101,6 +103,20 @@ impl StatementError {
             StatementError::NoLogin { .. } => {
                 "Write CREATE ROLE \"{{name}}\"; statements that make no login are for a superuser's roles only."
             }
+        }
+    }
+}
+
+impl From<StatementError> for Fault {
+    fn from(error: StatementError) -> Self {
+        let (what, cure) = (error.to_string(), error.hint().to_owned());
+        match error {
+            StatementError::AccessListFull { .. } => Fault::Limit { what, cure },
+            _ => Fault::Statement {
+                state: error.state(),
+                what,
+                cure: Some(cure),
+            },
         }
     }
 }

@@ -1,0 +1,123 @@
+//! Runs a statement as whoever defined the recipe.
+
+use super::locks::{self, Collisions, Reach};
+use super::{Locks, Statement, StatementError, effect};
+use crate::catalog::acl;
+use crate::core::error::Fault;
+use crate::ffi::{identity, latch, subxact, utility};
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::{
+    self,
+    panic::{CaughtError, ErrorReport, ErrorReportWithLevel},
+};
+
+/// So often is a statement tried that collides with somebody else's GRANT.
+const ATTEMPTS_MAX: u32 = 16;
+/// The pauses between, in milliseconds, are at most two to the power of this.
+const PAUSE_DOUBLED_MAX: u32 = 7;
+
+/// Runs one step's statement with the rights of `definer`, about the login `name`. An error that the statement
+/// meets is raised as PostgreSQL raised it, without the verifier; ours come back as a value. Either way everything
+/// the statement did is undone and the caller's transaction must end.
+pub fn run(statement: &Statement, definer: pg_sys::Oid, name: &str) -> Result<(), Fault> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let result = subxact::subtransaction(|| {
+            if attempt > 1 {
+                locks::take(Reach::Everything)?;
+            }
+            let missing = identity::as_definer(definer, statement.restricted, || {
+                utility::pin();
+                for setting in statement.settings.iter() {
+                    utility::execute(setting);
+                }
+                utility::execute(&statement.text);
+                effect::missing(statement, definer, name)
+            });
+            missing.map_or(Ok(()), |missing| Err(missing.into()))
+        });
+        match result {
+            Ok(result) => return result,
+            Err(error) if attempt < ATTEMPTS_MAX && collided(&error) => {
+                Collisions::remember(statement.origin);
+                latch::wait(rand::random_range(1..=1 << attempt.min(PAUSE_DOUBLED_MAX)));
+            }
+            Err(error) => return Err(explain(error, statement).into()),
+        }
+    }
+}
+
+/// Did it lose a race for an access list? Both messages are internal errors of the server's heap and as such never
+/// translated.
+fn collided(error: &CaughtError) -> bool {
+    report(error).is_some_and(|report| {
+        report.sql_error_code() == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
+            || matches!(
+                report.message(),
+                "tuple concurrently updated" | "tuple concurrently deleted"
+            )
+    })
+}
+
+/// Our own error where we know better, else raises PostgreSQL's again.
+fn explain(error: CaughtError, statement: &Statement) -> StatementError {
+    let Some(found) = report(&error) else {
+        error.rethrow()
+    };
+    let code = found.sql_error_code();
+    if code == PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED
+        && found.message().starts_with("row is too big")
+        && statement.locks != Locks::None
+        && let Some(object) = acl::fullest()
+    {
+        return StatementError::AccessListFull { object };
+    }
+    if code == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
+        && found
+            .message()
+            .contains("within security-restricted operation")
+    {
+        return StatementError::Restricted {
+            message: found.message().to_owned(),
+        };
+    }
+    if code == PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION
+        && let Some(what) = found
+            .message()
+            .strip_suffix(" cannot be executed from a function")
+    {
+        raise(found, |_| {
+            format!("{what} cannot run inside a transaction block")
+        });
+    }
+    if let Some(secret) = statement.secret.as_deref()
+        && [Some(found.message()), found.detail(), found.hint()]
+            .into_iter()
+            .flatten()
+            .any(|shown| shown.contains(secret))
+    {
+        raise(found, |shown| shown.replace(secret, "***"));
+    }
+    error.rethrow()
+}
+
+fn report(error: &CaughtError) -> Option<&ErrorReportWithLevel> {
+    match error {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => Some(report),
+        CaughtError::RustPanic { .. } => None,
+    }
+}
+
+/// Raises `found` again in other words.
+fn raise(found: &ErrorReportWithLevel, words: impl Fn(&str) -> String) -> ! {
+    let mut report = ErrorReport::new(found.sql_error_code(), words(found.message()), "run");
+    if let Some(detail) = found.detail() {
+        report = report.set_detail(words(detail));
+    }
+    if let Some(hint) = found.hint() {
+        report = report.set_hint(words(hint));
+    }
+    report.report(pgrx::PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
+}
