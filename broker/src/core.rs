@@ -1,6 +1,10 @@
-//! What every handler may use: the store, the keys, the settings. One per process.
+//! What every handler may use: the store, the keys, the settings, the tasks. One per process.
 
 use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::seal::Keys;
+use crate::tasks::Tasks;
 
 /// Limits and defaults of the server (contract 5.2; server configuration).
 #[derive(Clone, Debug)]
@@ -9,6 +13,8 @@ pub struct Settings {
     pub default_lease_ttl_seconds: i64,
     /// System maximum TTL in seconds (768 h unless configured).
     pub max_lease_ttl_seconds: i64,
+    /// What health, seal-status and the mount tables call our version: a plain `1.x.y` that clients can parse (contract 2.13).
+    pub advertised_version: String,
 }
 
 impl Default for Settings {
@@ -16,14 +22,23 @@ impl Default for Settings {
         Settings {
             default_lease_ttl_seconds: 2_764_800,
             max_lease_ttl_seconds: 2_764_800,
+            advertised_version: "1.17.6".into(),
         }
     }
 }
 
 /// Shared by all requests. Holds no fact about tokens, policies, mounts or leases: those are read in each request.
 pub struct Core {
-    /// The broker's own database.
+    /// The broker's own database. Statements live in `store`; handlers that need one transaction begin it here.
     pub store: PgPool,
+    /// The identity of the store, and its scope on every target.
+    pub store_id: Uuid,
+    /// Shown by health and seal-status.
+    pub cluster_name: String,
+    /// The keyring while unsealed.
+    pub keys: Keys,
     /// From the configuration.
     pub settings: Settings,
+    /// Work beside the requests, ended at shutdown.
+    pub tasks: Tasks,
 }

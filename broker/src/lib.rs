@@ -6,10 +6,14 @@
 
 pub mod core;
 pub mod duration;
+pub mod engine;
 pub mod fields;
 pub mod json;
 pub mod logical;
 pub mod mount;
 pub mod policy;
+pub mod seal;
 pub mod secret;
+pub mod store;
 pub mod target;
+pub mod tasks;

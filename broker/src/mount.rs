@@ -21,10 +21,10 @@ pub enum MountState {
     Tainted,
 }
 
-/// One mount, as read from the store in this request (or a built-in one).
+/// One mount, as read from the store in this request. Built-in ones are rows too, made at initialisation.
 #[derive(Clone, Debug)]
 pub struct Mount {
-    /// Primary key; nil for built-ins that are not in the store.
+    /// Primary key, shown as `uuid`.
     pub mount_id: Uuid,
     /// Which table.
     pub kind: MountKind,

@@ -44,10 +44,13 @@ create table leasehold_broker.mounts (
 create unique index mounts_by_path on leasehold_broker.mounts (kind, path) where state <> 'gone';
 comment on table leasehold_broker.mounts is 'Secret engines and auth methods by path.';
 
+create sequence leasehold_broker.policy_revision as bigint;
+comment on sequence leasehold_broker.policy_revision is 'Revisions of policies, store-wide: name and revision name one text for ever, even when a policy is deleted and made again.';
+
 create table leasehold_broker.policies (
     name        text collate "C" primary key,
     text        text not null,
-    revision    bigint not null default 1,
+    revision    bigint not null default nextval('leasehold_broker.policy_revision'),
     changed_at  timestamptz not null default now()
 );
 comment on table leasehold_broker.policies is 'ACL policies, verbatim. root is not stored; default and response-wrapping are written at initialisation.';

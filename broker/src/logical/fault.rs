@@ -84,6 +84,11 @@ impl Fault {
         Self::multi(405, "unsupported operation")
     }
 
+    /// 503 of everything but the few endpoints that work without keys.
+    pub fn sealed() -> Self {
+        Self::raw(503, "Vault is sealed")
+    }
+
     /// 404 of a path no mount covers.
     pub fn no_route(path: &str) -> Self {
         Self::raw(

@@ -4,16 +4,18 @@
 //! An engine is a table of [`PathSpec`]s; routing, the capability asked for, help and the "nobody may call this" test
 //! are all derived from that one table.
 
+mod batch;
 mod fault;
 mod operation;
 mod path_table;
 mod request;
 mod response;
 
+pub use batch::BatchClaims;
 pub use fault::{Fault, FaultText};
 pub use operation::Operation;
 pub use path_table::{
     Access, Call, Captures, Existence, Field, Handler, Matched, PathSpec, PathTable, RunFuture,
 };
 pub use request::{Body, Caller, Request, TokenIdentity};
-pub use response::{Auth, LeaseReply, Outcome, RawBody, Response, WrapInfo};
+pub use response::{Auth, LeaseReply, Outcome, RawBody, Response, Undelivered, WrapInfo};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::{Caller, Operation, Outcome, Request};
 use crate::core::Core;
@@ -147,8 +148,8 @@ fn match_pattern(pattern: &'static str, path: &str) -> Option<Captures> {
 
 /// Everything a handler may use.
 pub struct Call<'a> {
-    /// Store, keys, targets, settings, clock.
-    pub core: &'a Core,
+    /// Store, keys, settings; an `Arc`, so that work may go on after the answer (`core.tasks.spawn`).
+    pub core: &'a Arc<Core>,
     /// The request.
     pub request: &'a Request,
     /// The mount it came through.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::Operation;
+use crate::duration::Span;
 
 /// The data of a request: the fields of a write's body, or the query of a read.
 pub type Body = Map<String, Value>;
@@ -58,8 +59,10 @@ pub struct Request {
     pub path: String,
     /// Fields of the body (write), or of the query (read, delete).
     pub body: Body,
-    /// From `X-Vault-Wrap-TTL`, in seconds; None = no wrapping asked.
-    pub wrap_ttl_seconds: Option<i64>,
+    /// From `X-Vault-Wrap-TTL`; None = no wrapping asked. Below a second it still wraps.
+    pub wrap_ttl: Option<Span>,
+    /// The header names a namespace that is not there.
+    pub unknown_namespace: bool,
     /// The client's address.
     pub remote: Option<IpAddr>,
     /// The token of the request, for the few endpoints that act on "the caller's token" itself (renew-self, unwrap).

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Fault;
+use super::{Fault, RunFuture};
 use crate::secret::Token;
 
 /// `None` is the nil response of the contract: 204 for writes and deletes, 404 for reads and lists.
@@ -72,8 +72,31 @@ pub struct RawBody {
     pub bytes: Vec<u8>,
 }
 
+/// What is to be done when a client went away before it had its answer: run once, as a task of its own, if the
+/// response could not be handed over whole; dropped unrun if it was. A handler itself always runs to its end,
+/// whether or not its client is still there.
+pub struct Undelivered(RunFuture<'static, ()>);
+
+impl Undelivered {
+    /// Keeps the work for the case that it is needed.
+    pub fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Undelivered(Box::pin(work))
+    }
+
+    /// The work.
+    pub fn into_future(self) -> RunFuture<'static, ()> {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Undelivered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Undelivered")
+    }
+}
+
 /// A response that is not nil.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Response {
     /// `data`; None = null.
     pub data: Option<Map<String, Value>>,
@@ -89,6 +112,8 @@ pub struct Response {
     pub status: Option<u16>,
     /// Sent instead of an envelope.
     pub raw: Option<RawBody>,
+    /// Undoes what the client will never learn of (a credential issued to a client that is gone).
+    pub undelivered: Option<Undelivered>,
 }
 
 impl Response {

@@ -1,0 +1,16 @@
+//! `sys/`: the endpoints of the server itself.
+
+use super::Engine;
+use crate::logical::{PathSpec, PathTable};
+use crate::mount::MountKind;
+
+/// The mount at `sys/`.
+pub static ENGINE: Engine = Engine {
+    engine_type: "system",
+    kind: MountKind::Secret,
+    built_in: true,
+    paths: PathTable { rows: ROWS },
+    help: "The server itself: mounts, policies, leases, its own state.",
+};
+
+static ROWS: &[&[PathSpec]] = &[];

@@ -1,0 +1,11 @@
+//! The way of a logical request: caller, verdict, mount, endpoint, fields, handler.
+//!
+//! Everything that decides is read from the store in this very request; nothing is authorised from what this process remembers.
+//! Not here: HTTP (`http` calls [`serve`] and makes bytes of what comes back).
+
+mod caller;
+mod fields;
+mod serve;
+mod verdict;
+
+pub use serve::{Served, serve};

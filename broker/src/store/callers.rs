@@ -1,0 +1,123 @@
+//! Who a token is, at the moment of a request. The making and ending of tokens is `store::tokens`.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+use time::OffsetDateTime;
+
+use crate::logical::{BatchClaims, TokenIdentity};
+
+/// A live token, with what the pipeline must still look at.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Who.
+    pub identity: TokenIdentity,
+    /// Addresses it may come from; empty = any.
+    pub bound_cidrs: Vec<String>,
+}
+
+/// A token lives while neither it nor any token above it has ended or expired.
+const SERVICE: &str = "\
+with recursive line as (
+    select token_id, parent_id, expires_at from leasehold_broker.tokens
+     where token_hash = $1 and ended_at is null
+    union all
+    select above.token_id, above.parent_id,
+           case when above.ended_at is not null then '-infinity' else above.expires_at end
+      from leasehold_broker.tokens above join line on above.token_id = line.parent_id
+)
+select t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
+       t.wrapping is not null as wrapping,
+       ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as ttl_seconds
+  from leasehold_broker.tokens t
+ where t.token_hash = $1 and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
+   and not exists (select from line where line.expires_at <= clock_timestamp())";
+
+const USE: &str = "\
+update leasehold_broker.tokens set uses_left = uses_left - 1
+ where token_id = $1 and ended_at is null and uses_left > 0 returning uses_left";
+
+const BATCH: &str = "\
+with recursive line as (
+    select token_id, parent_id, ended_at, expires_at from leasehold_broker.tokens where token_id = $2
+    union all
+    select above.token_id, above.parent_id, above.ended_at, above.expires_at
+      from leasehold_broker.tokens above join line on above.token_id = line.parent_id
+)
+select $1 > clock_timestamp()
+   and ($2::bigint is null or exists (select from line where token_id = $2))
+   and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp()) as alive,
+   ceil(extract(epoch from $1 - clock_timestamp()))::bigint as ttl_seconds";
+
+/// Looks a service token up by its hash, and counts this use of it. None: unknown, ended, expired or used up.
+pub async fn service(store: &PgPool, token_hash: &[u8]) -> sqlx::Result<Option<Found>> {
+    let Some(row) = sqlx::query(SERVICE)
+        .bind(token_hash)
+        .fetch_optional(store)
+        .await?
+    else {
+        return Ok(None);
+    };
+    let mut found = from_row(&row)?;
+    if found.identity.uses_left.is_some() {
+        let left: Option<i32> = sqlx::query_scalar(USE)
+            .bind(found.identity.token_id)
+            .fetch_optional(store)
+            .await?;
+        // Another request took the last use meanwhile.
+        let Some(left) = left else { return Ok(None) };
+        found.identity.uses_left = Some(left);
+    }
+    Ok(Some(found))
+}
+
+/// Looks whether a batch token with these claims still lives.
+pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<Found>> {
+    let Ok(expires_at) =
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(claims.expires_at_us) * 1_000)
+    else {
+        return Ok(None);
+    };
+    let row = sqlx::query(BATCH)
+        .bind(expires_at)
+        .bind(claims.parent_id)
+        .fetch_one(store)
+        .await?;
+    if !row.try_get::<bool, _>("alive")? {
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        identity: TokenIdentity {
+            token_id: claims.parent_id,
+            token_hash: Vec::new(),
+            accessor: String::new(),
+            policies: claims.policies,
+            display_name: claims.display_name,
+            batch: true,
+            batch_expires_at_us: Some(claims.expires_at_us),
+            uses_left: None,
+            path: claims.path,
+            ttl_seconds: row.try_get("ttl_seconds")?,
+            wrapping: false,
+        },
+        bound_cidrs: claims.bound_cidrs,
+    }))
+}
+
+fn from_row(row: &PgRow) -> sqlx::Result<Found> {
+    Ok(Found {
+        identity: TokenIdentity {
+            token_id: Some(row.try_get("token_id")?),
+            token_hash: row.try_get("token_hash")?,
+            accessor: row.try_get("accessor")?,
+            policies: row.try_get("policies")?,
+            display_name: row.try_get("display_name")?,
+            batch: false,
+            batch_expires_at_us: None,
+            uses_left: row.try_get("uses_left")?,
+            path: row.try_get("path")?,
+            ttl_seconds: row.try_get("ttl_seconds")?,
+            wrapping: row.try_get("wrapping")?,
+        },
+        bound_cidrs: row.try_get("bound_cidrs")?,
+    })
+}

@@ -1,0 +1,80 @@
+//! Brings the store's schema up to this version. Additive; a store from a newer version is refused, not guessed at.
+//!
+//! Several brokers may start at once: the lock is a table lock on our own table, as any login of the database could take an advisory one.
+
+use sqlx::{Connection, Executor, PgConnection, PgPool, Row};
+
+/// The schema's steps, in order; their numbers are their positions, from 1.
+static STEPS: &[(&str, &str)] = &[("store", include_str!("../../../sql/broker/0001_store.sql"))];
+
+/// The schema can not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// Made by a later version.
+    #[error(
+        "the store is at schema version {found}, this leasehold knows {known}: start a leasehold that is as new as the one that wrote it"
+    )]
+    Newer {
+        /// Of the store.
+        found: i32,
+        /// Ours.
+        known: i32,
+    },
+    /// A statement.
+    #[error(
+        "the store's schema can not be made: {0} (the login of connection_url must be able to create a schema in its database)"
+    )]
+    Statement(#[from] sqlx::Error),
+}
+
+const MAKE_SCHEMA: &str = "create schema if not exists leasehold_broker";
+const MAKE_TABLE: &str = "create table if not exists leasehold_broker.migrations \
+     (version integer primary key, name text not null, applied_at timestamptz not null default now())";
+const TABLE_IS_THERE: &str = "select to_regclass('leasehold_broker.migrations') is not null";
+
+/// Runs what is missing, in one transaction.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?;
+    make_table(&mut connection).await?;
+    let mut transaction = connection.begin().await?;
+    transaction
+        .execute("lock table leasehold_broker.migrations in exclusive mode")
+        .await?;
+    let found: i32 = transaction
+        .fetch_one("select coalesce(max(version), 0) from leasehold_broker.migrations")
+        .await?
+        .get(0);
+    let known = i32::try_from(STEPS.len()).expect("few steps");
+    if found > known {
+        return Err(MigrateError::Newer { found, known });
+    }
+    for (version, (name, text)) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or(0)) {
+        sqlx::raw_sql(*text).execute(&mut *transaction).await?;
+        sqlx::query("insert into leasehold_broker.migrations (version, name) values ($1, $2)")
+            .bind(version)
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
+        tracing::info!(version, name, "migrated the store");
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// `if not exists` still fails when two brokers make the same thing at the same moment; the loser looks again.
+async fn make_table(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for statement in [MAKE_SCHEMA, MAKE_TABLE] {
+        let there: bool = connection.fetch_one(TABLE_IS_THERE).await?.get(0);
+        if there {
+            return Ok(());
+        }
+        match connection.execute(statement).await {
+            Err(sqlx::Error::Database(error))
+                if matches!(error.code().as_deref(), Some("23505" | "42P06" | "42P07")) => {}
+            other => {
+                other?;
+            }
+        }
+    }
+    Ok(())
+}

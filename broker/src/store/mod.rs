@@ -1,0 +1,14 @@
+//! The broker's own rows: the only SQL of the broker outside `target`. Constant texts, bound values.
+//!
+//! Functions take an executor (`&PgPool`, or `&mut PgConnection` within a transaction) and speak in Rust types; what a row means is
+//! decided above. Absence is `Ok(None)`.
+
+pub mod callers;
+mod connect;
+pub mod installation;
+mod migrate;
+pub mod mounts;
+pub mod policies;
+
+pub use connect::{StoreError, connect};
+pub use migrate::{MigrateError, migrate};

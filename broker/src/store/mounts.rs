@@ -1,0 +1,163 @@
+//! Mounts.
+
+use serde_json::{Map, Value};
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgExecutor, Row};
+use uuid::Uuid;
+
+use crate::mount::{Mount, MountKind, MountState};
+
+fn kind_word(kind: MountKind) -> &'static str {
+    match kind {
+        MountKind::Secret => "secret",
+        MountKind::Auth => "auth",
+    }
+}
+
+fn from_row(row: &PgRow) -> sqlx::Result<Mount> {
+    let kind: String = row.try_get("kind")?;
+    let state: String = row.try_get("state")?;
+    let config: Json<Map<String, Value>> = row.try_get("config")?;
+    let options: Option<Json<Map<String, Value>>> = row.try_get("options")?;
+    Ok(Mount {
+        mount_id: row.try_get("mount_id")?,
+        kind: if kind == "auth" {
+            MountKind::Auth
+        } else {
+            MountKind::Secret
+        },
+        path: row.try_get("path")?,
+        engine_type: row.try_get("type")?,
+        accessor: row.try_get("accessor")?,
+        description: row.try_get("description")?,
+        config: config.0,
+        options: options.map(|json| json.0),
+        local: row.try_get("local")?,
+        seal_wrap: row.try_get("seal_wrap")?,
+        external_entropy_access: row.try_get("external_entropy_access")?,
+        state: if state == "active" {
+            MountState::Active
+        } else {
+            MountState::Tainted
+        },
+    })
+}
+
+/// The mount that covers a path: the longest of those whose path is a prefix of it. `below` is without `auth/` for auth mounts.
+pub async fn covering(
+    store: impl PgExecutor<'_>,
+    kind: MountKind,
+    below: &str,
+) -> sqlx::Result<Option<Mount>> {
+    let prefixes: Vec<&str> = below
+        .match_indices('/')
+        .map(|(at, _)| &below[..=at])
+        .collect();
+    let row = sqlx::query(
+        "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \
+         from leasehold_broker.mounts where kind = $1 and path = any($2) and state <> 'gone' order by length(path) desc limit 1",
+    )
+    .bind(kind_word(kind))
+    .bind(&prefixes[..])
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The mount at exactly this path.
+pub async fn at(
+    store: impl PgExecutor<'_>,
+    kind: MountKind,
+    path: &str,
+) -> sqlx::Result<Option<Mount>> {
+    let row = sqlx::query(
+        "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \
+         from leasehold_broker.mounts where kind = $1 and path = $2 and state <> 'gone'",
+    )
+    .bind(kind_word(kind))
+    .bind(path)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// All mounts of a kind, by path.
+pub async fn all(store: impl PgExecutor<'_>, kind: MountKind) -> sqlx::Result<Vec<Mount>> {
+    let rows = sqlx::query(
+        "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \
+         from leasehold_broker.mounts where kind = $1 and state <> 'gone' order by path",
+    )
+    .bind(kind_word(kind))
+    .fetch_all(store)
+    .await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// By primary key, whatever its state (`None`: never was, or is gone).
+pub async fn by_id(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<Option<Mount>> {
+    let row = sqlx::query(
+        "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \
+         from leasehold_broker.mounts where mount_id = $1 and state <> 'gone'",
+    )
+    .bind(mount_id)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Adds a mount. A unique violation means that the path was taken meanwhile.
+pub async fn insert(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into leasehold_broker.mounts \
+             (mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(mount.mount_id)
+    .bind(kind_word(mount.kind))
+    .bind(&mount.path)
+    .bind(&mount.engine_type)
+    .bind(&mount.accessor)
+    .bind(&mount.description)
+    .bind(Json(&mount.config))
+    .bind(mount.options.as_ref().map(Json))
+    .bind(mount.local)
+    .bind(mount.seal_wrap)
+    .bind(mount.external_entropy_access)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Keeps what tuning changed.
+pub async fn retune(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.mounts set description = $2, config = $3, options = $4, revision = revision + 1 \
+         where mount_id = $1 and state = 'active'",
+    )
+    .bind(mount.mount_id)
+    .bind(&mount.description)
+    .bind(Json(&mount.config))
+    .bind(mount.options.as_ref().map(Json))
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Makes a mount serve nobody. Waits for whoever holds the row `FOR SHARE` (an issue in its first transaction).
+pub async fn taint(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("update leasehold_broker.mounts set state = 'tainted', revision = revision + 1 where mount_id = $1 and state = 'active'")
+        .bind(mount_id)
+        .execute(store)
+        .await?;
+    Ok(())
+}
+
+/// Takes a mount out of its table; the row stays for those who still refer to it.
+pub async fn finish(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("update leasehold_broker.mounts set state = 'gone', revision = revision + 1 where mount_id = $1")
+        .bind(mount_id)
+        .execute(store)
+        .await?;
+    Ok(())
+}
