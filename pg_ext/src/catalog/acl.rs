@@ -34,7 +34,8 @@ pub fn locks_exist() -> bool {
         .unwrap_or_default()
 }
 
-/// The relation, or the column of one, with the longest access list; by its name for people.
+/// The relation, or the column of one, with the longest access list, by its name for people; `None` if none is
+/// anywhere near the limit of a page (about 2,440 entries, fewer where entries are long).
 pub fn fullest() -> Option<String> {
     let text = "
         select shown from (
@@ -45,8 +46,15 @@ pub fn fullest() -> Option<String> {
             select pg_catalog.format('column %s.%I', a.attrelid::pg_catalog.regclass, a.attname),
                    pg_catalog.array_length(a.attacl, 1)
               from pg_catalog.pg_attribute a where a.attacl is not null) lists
-         order by entries desc limit 1";
-    identity::as_extension(|| Spi::get_one::<String>(text).unwrap_or_report())
+         where entries operator(pg_catalog.>) 500 order by entries desc limit 1";
+    identity::as_extension(|| {
+        Spi::connect(|db| {
+            db.select(text, Some(1), &[])
+                .unwrap_or_report()
+                .next()
+                .and_then(|row| row.get::<String>(1).unwrap_or_report())
+        })
+    })
 }
 
 /// The tables, views and the like of `schemas`, or their sequences: what `ON ALL TABLES` and `ON ALL SEQUENCES`

@@ -1,7 +1,7 @@
 //! Runs a statement as whoever defined the recipe.
 
 use super::locks::{self, Collisions, Reach};
-use super::{Locks, Statement, StatementError, effect};
+use super::{Statement, StatementError, effect};
 use crate::catalog::acl;
 use crate::core::error::Fault;
 use crate::ffi::{identity, latch, subxact, utility};
@@ -68,7 +68,6 @@ fn explain(error: CaughtError, statement: &Statement) -> StatementError {
     let code = found.sql_error_code();
     if code == PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED
         && found.message().starts_with("row is too big")
-        && statement.locks != Locks::None
         && let Some(object) = acl::fullest()
     {
         return StatementError::AccessListFull { object };
