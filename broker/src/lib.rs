@@ -4,6 +4,7 @@
 //! -> `http` (envelope). `logical` holds the nouns that all of them share. The broker never knows how a login is made or removed:
 //! that is the extension's, behind `target`.
 
+mod cli;
 pub mod core;
 pub mod duration;
 pub mod engine;
@@ -17,3 +18,5 @@ pub mod secret;
 pub mod store;
 pub mod target;
 pub mod tasks;
+
+pub use cli::run;

@@ -1,0 +1,6 @@
+//! `auth`: auth methods.
+
+pub mod disable;
+pub mod enable;
+pub mod list;
+pub mod tune;

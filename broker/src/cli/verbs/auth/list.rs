@@ -1,0 +1,23 @@
+//! `auth list`: the auth methods that are on.
+
+use crate::cli::fail::Fail;
+use crate::cli::session::Session;
+use crate::cli::verb::{Count, Output, Run, Verb};
+use crate::cli::verbs::mounts::{self, AUTH, flags};
+
+pub static VERB: Verb = Verb {
+    name: "auth list",
+    about: "List auth methods",
+    usage: "[options]",
+    help: "Lists the auth methods that are switched on, with the path, type and accessor of each.
+
+      $ leasehold auth list -detailed",
+    arguments: Count::Exactly(0),
+    flags: &flags::LIST,
+    output: Output::Data,
+    run: Run::Client(list),
+};
+
+fn list(session: &mut Session) -> Result<u8, Fail> {
+    mounts::list(session, &AUTH)
+}

@@ -1,0 +1,5 @@
+//! `lease`: leases by id or by prefix.
+
+pub mod lookup;
+pub mod renew;
+pub mod revoke;
