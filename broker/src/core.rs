@@ -3,7 +3,8 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::seal::Keys;
+use crate::authority::PolicyCache;
+use crate::seal::{KeySource, Keys, Unsealing};
 use crate::tasks::Tasks;
 
 /// Limits and defaults of the server (contract 5.2; server configuration).
@@ -37,8 +38,14 @@ pub struct Core {
     pub cluster_name: String,
     /// The keyring while unsealed.
     pub keys: Keys,
+    /// Shares given so far, while sealed.
+    pub unsealing: Unsealing,
+    /// Where the root key comes from.
+    pub key_source: KeySource,
     /// From the configuration.
     pub settings: Settings,
+    /// Parsed policies by name and revision.
+    pub policies: PolicyCache,
     /// Work beside the requests, ended at shutdown.
     pub tasks: Tasks,
 }

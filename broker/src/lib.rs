@@ -5,18 +5,20 @@
 //! that is the extension's, behind `target`.
 
 mod cli;
+pub mod authority;
+pub mod cidr;
 pub mod core;
 pub mod duration;
 pub mod engine;
 pub mod fields;
+pub mod ids;
 pub mod json;
 pub mod logical;
 pub mod mount;
+pub mod pipeline;
 pub mod policy;
 pub mod seal;
 pub mod secret;
 pub mod store;
 pub mod target;
 pub mod tasks;
-
-pub use cli::run;

@@ -46,6 +46,24 @@ pub enum FieldType {
     Any,
 }
 
+impl FieldType {
+    /// What help pages call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            FieldType::String | FieldType::LowerString => "string",
+            FieldType::Int => "int",
+            FieldType::Bool => "bool",
+            FieldType::DurationSecond | FieldType::SignedDurationSecond => "duration",
+            FieldType::CommaStringSlice | FieldType::StringSlice => "list of strings",
+            FieldType::KvPairs => "names and values",
+            FieldType::Map => "object",
+            FieldType::Time => "time",
+            FieldType::Header => "HTTP headers",
+            FieldType::Any => "any",
+        }
+    }
+}
+
 /// A field after coercion.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldValue {

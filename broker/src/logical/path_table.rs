@@ -24,6 +24,8 @@ pub type Existence = for<'a> fn(&'a Call<'a>) -> RunFuture<'a, Result<bool, supe
 pub enum Access {
     /// Nobody in particular: no token is read.
     Unauthenticated,
+    /// Anybody, but who shows a token must show a living one. No capability is asked.
+    Optional,
     /// A token whose policies grant the operation.
     Token,
     /// The same, and `sudo` on the path (contract 2.12).
@@ -44,7 +46,7 @@ pub struct Field {
 /// One endpoint of an engine.
 pub struct PathSpec {
     /// Below the mount: literal segments, `:name` (one segment matching the generic name rule of contract 1.1),
-    /// `*rest` (last, one or more segments, anything) . A pattern that ends in `/` is a list endpoint.
+    /// `*rest` (anything but nothing; literal text may follow it: `mounts/*path/tune`). A pattern that ends in `/` is a list endpoint.
     pub pattern: &'static str,
     /// Heading of its help page, also what metrics and OpenAPI call it.
     pub summary: &'static str,
@@ -124,10 +126,9 @@ fn match_pattern(pattern: &'static str, path: &str) -> Option<Captures> {
     for part in pattern.split('/') {
         let here = rest?;
         if let Some(name) = part.strip_prefix('*') {
-            if here.is_empty() {
-                return None;
-            }
-            captures.insert(name, here.to_owned());
+            let after = &pattern[pattern.find(part)? + part.len()..];
+            let taken = here.strip_suffix(after).filter(|taken| !taken.is_empty())?;
+            captures.insert(name, taken.to_owned());
             return Some(captures);
         }
         let (segment, after) = match here.split_once('/') {
@@ -206,6 +207,13 @@ mod tests {
         check("config/", "config", None);
         check("mounts/*path", "mounts/a/b", Some(&[("path", "a/b")]));
         check("mounts/*path", "mounts/", None);
+        check(
+            "mounts/*path/tune",
+            "mounts/a/b/tune",
+            Some(&[("path", "a/b")]),
+        );
+        check("mounts/*path/tune", "mounts/tune", None);
+        check("mounts/*path/tune", "mounts/a", None);
         check(
             "policies/acl/*name",
             "policies/acl/a b",

@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value};
 use std::net::IpAddr;
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::Operation;
 use crate::duration::Span;
+use crate::policy::Acl;
 
 /// The data of a request: the fields of a write's body, or the query of a read.
 pub type Body = Map<String, Value>;
@@ -46,6 +49,8 @@ pub struct Caller {
     pub root: bool,
     /// Holds `sudo` on the very path of this request (always true for root).
     pub sudo: bool,
+    /// The rules of its policies, as read in this request.
+    pub acl: Arc<Acl>,
 }
 
 /// A logical request.

@@ -5,6 +5,7 @@
 
 mod caller;
 mod fields;
+mod help;
 mod serve;
 mod verdict;
 

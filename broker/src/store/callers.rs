@@ -48,26 +48,21 @@ select $1 > clock_timestamp()
    and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp()) as alive,
    ceil(extract(epoch from $1 - clock_timestamp()))::bigint as ttl_seconds";
 
-/// Looks a service token up by its hash, and counts this use of it. None: unknown, ended, expired or used up.
+/// Looks a service token up by its hash. None: unknown, ended, expired or used up.
 pub async fn service(store: &PgPool, token_hash: &[u8]) -> sqlx::Result<Option<Found>> {
-    let Some(row) = sqlx::query(SERVICE)
+    let row = sqlx::query(SERVICE)
         .bind(token_hash)
         .fetch_optional(store)
-        .await?
-    else {
-        return Ok(None);
-    };
-    let mut found = from_row(&row)?;
-    if found.identity.uses_left.is_some() {
-        let left: Option<i32> = sqlx::query_scalar(USE)
-            .bind(found.identity.token_id)
-            .fetch_optional(store)
-            .await?;
-        // Another request took the last use meanwhile.
-        let Some(left) = left else { return Ok(None) };
-        found.identity.uses_left = Some(left);
-    }
-    Ok(Some(found))
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Takes one use of a token with a limited number of them; what is left then. None: none was left.
+pub async fn count_use(store: &PgPool, token_id: i64) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar(USE)
+        .bind(token_id)
+        .fetch_optional(store)
+        .await
 }
 
 /// Looks whether a batch token with these claims still lives.

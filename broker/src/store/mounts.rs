@@ -50,9 +50,11 @@ pub async fn covering(
     kind: MountKind,
     below: &str,
 ) -> sqlx::Result<Option<Mount>> {
-    let prefixes: Vec<&str> = below
+    // A mount's own path is routed without its slash, too.
+    let whole = format!("{below}/");
+    let prefixes: Vec<&str> = whole
         .match_indices('/')
-        .map(|(at, _)| &below[..=at])
+        .map(|(at, _)| &whole[..=at])
         .collect();
     let row = sqlx::query(
         "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \

@@ -1,0 +1,162 @@
+//! Who a token is and what its policies allow: both read from the store in the request that asks.
+//!
+//! Parsed policies are remembered by name and revision, and count only if that revision was read just now.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use time::OffsetDateTime;
+
+use crate::core::Core;
+use crate::logical::{BatchClaims, Fault};
+use crate::policy::{Acl, Policy, RESPONSE_WRAPPING, ROOT};
+use crate::secret::Token;
+use crate::store::callers::{self, Found};
+use crate::store::policies;
+
+/// Name and revision: one text for ever.
+type Version = (String, i64);
+
+/// Parsed policies, and merged sets of them. Bounded: emptied when full, as what is in use comes back at once.
+#[derive(Default)]
+pub struct PolicyCache {
+    parsed: RwLock<HashMap<Version, Arc<Policy>>>,
+    merged: RwLock<HashMap<Vec<Version>, Arc<Acl>>>,
+}
+
+const CACHED_MAX: usize = 4_096;
+
+impl PolicyCache {
+    fn parsed(&self, version: &Version) -> Option<Arc<Policy>> {
+        let parsed = self
+            .parsed
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        parsed.get(version).cloned()
+    }
+
+    fn keep_parsed(&self, version: Version, policy: Arc<Policy>) {
+        let mut parsed = self
+            .parsed
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        if parsed.len() >= CACHED_MAX {
+            parsed.clear();
+        }
+        parsed.insert(version, policy);
+    }
+
+    fn merged(&self, versions: &[Version]) -> Option<Arc<Acl>> {
+        let merged = self
+            .merged
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        merged.get(versions).cloned()
+    }
+
+    fn keep_merged(&self, versions: Vec<Version>, acl: Arc<Acl>) {
+        let mut merged = self
+            .merged
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        if merged.len() >= CACHED_MAX {
+            merged.clear();
+        }
+        merged.insert(versions, acl);
+    }
+}
+
+/// The rules of these policies as they are now. Names without a policy grant nothing.
+pub async fn acl(core: &Core, names: &[String]) -> Result<Arc<Acl>, Fault> {
+    let now = OffsetDateTime::now_utc();
+    if names.iter().any(|name| name == ROOT) {
+        return Ok(Arc::new(Acl::new([&Policy::root()], now)));
+    }
+    let versions = policies::revisions(&core.store, names).await?;
+    if let Some(acl) = core.policies.merged(&versions) {
+        return Ok(acl);
+    }
+    let missing: Vec<String> = versions
+        .iter()
+        .filter(|version| core.policies.parsed(version).is_none())
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut parsed = Vec::with_capacity(versions.len());
+    let mut fresh: HashMap<Version, Arc<Policy>> = HashMap::new();
+    if !missing.is_empty() {
+        for row in policies::rows(&core.store, &missing).await? {
+            let policy = Policy::parse(&row.name, &row.text).map_err(|error| {
+                Fault::internal(format!(
+                    "the stored policy {:?} can not be read: {error}",
+                    row.name
+                ))
+            })?;
+            let policy = Arc::new(policy);
+            let version = (row.name, row.revision);
+            core.policies.keep_parsed(version.clone(), policy.clone());
+            fresh.insert(version, policy);
+        }
+    }
+    for version in &versions {
+        match fresh
+            .get(version)
+            .cloned()
+            .or_else(|| core.policies.parsed(version))
+        {
+            Some(policy) => parsed.push(policy),
+            // Rewritten between the two reads: take the newer text. Deleted: it grants nothing.
+            None => parsed.extend(
+                fresh
+                    .iter()
+                    .find(|((name, _), _)| *name == version.0)
+                    .map(|(_, policy)| policy.clone()),
+            ),
+        }
+    }
+    let acl = Arc::new(Acl::new(parsed.iter().map(Arc::as_ref), now));
+    let lasting = parsed
+        .iter()
+        .all(|policy| policy.rules.iter().all(|rule| rule.expires_at.is_none()));
+    if lasting
+        && parsed.len() == versions.len()
+        && fresh.keys().all(|version| versions.contains(version))
+    {
+        core.policies.keep_merged(versions, acl.clone());
+    }
+    Ok(acl)
+}
+
+/// Who a token is, without counting this as a use. None: unknown, ended, expired, used up.
+pub async fn look_up(core: &Core, token: &Token) -> Result<Option<Found>, Fault> {
+    if token.expose().is_empty() {
+        return Ok(None);
+    }
+    if BatchClaims::is_form(token) {
+        return match BatchClaims::decode(&core.keys, token)? {
+            Some(claims) => Ok(callers::batch(&core.store, claims).await?),
+            None => Ok(None),
+        };
+    }
+    let token_hash = core.keys.token_hash(token)?;
+    Ok(callers::service(&core.store, &token_hash).await?)
+}
+
+/// Who the token of a request is; this is a use of it.
+pub async fn admit(core: &Core, token: &Token) -> Result<Option<Found>, Fault> {
+    let Some(mut found) = look_up(core, token).await? else {
+        return Ok(None);
+    };
+    if let (Some(_), Some(token_id)) = (found.identity.uses_left, found.identity.token_id) {
+        match callers::count_use(&core.store, token_id).await? {
+            Some(left) => found.identity.uses_left = Some(left),
+            // Another request took the last use meanwhile.
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Whether policies are those of a wrapping token.
+pub fn is_wrapping(policies: &[String]) -> bool {
+    policies == [RESPONSE_WRAPPING]
+}

@@ -1,0 +1,181 @@
+//! One request, in the contract's order of refusals (1.8).
+
+use std::sync::Arc;
+
+use super::{caller, fields, help, verdict};
+use crate::core::Core;
+use crate::engine::{self, Engine};
+use crate::logical::{Access, Call, Caller, Fault, Matched, Operation, Outcome, Request};
+use crate::mount::{Mount, MountKind, MountState};
+use crate::store::mounts;
+
+/// A request that has been served or refused, with what `http` needs to put it into an envelope.
+#[derive(Debug)]
+pub struct Served {
+    /// The request, its operation settled.
+    pub request: Request,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The endpoint's pattern: what logs may say of the path, which itself may hold anything.
+    pub endpoint: Option<&'static str>,
+}
+
+/// Where a path leads.
+struct Route {
+    mount: Mount,
+    engine: &'static Engine,
+    matched: Option<Matched<'static>>,
+}
+
+/// Serves a request.
+pub async fn serve(core: &Arc<Core>, mut request: Request) -> Served {
+    let mut endpoint = None;
+    let outcome = run(core, &mut request, &mut endpoint).await;
+    Served {
+        request,
+        outcome,
+        endpoint,
+    }
+}
+
+async fn run(
+    core: &Arc<Core>,
+    request: &mut Request,
+    endpoint: &mut Option<&'static str>,
+) -> Outcome {
+    if core.keys.is_sealed() {
+        return Err(Fault::sealed());
+    }
+    if request.unknown_namespace {
+        return Err(Fault::raw(404, "namespace not found"));
+    }
+    let writes = request.operation.is_write() || request.operation == Operation::Patch;
+    if writes && request.path.ends_with('/') {
+        return Err(Fault::bad("cannot write to a path ending in '/'"));
+    }
+    let route = route(core, &request.path).await?;
+    let spec = route
+        .as_ref()
+        .and_then(|route| route.matched.as_ref())
+        .map(|matched| matched.spec);
+    *endpoint = spec.map(|spec| spec.pattern);
+    let access = match request.operation {
+        Operation::Help => Access::Token,
+        _ => spec.map_or(Access::Token, |spec| spec.access),
+    };
+    let mut caller: Option<Caller> = match access {
+        Access::Unauthenticated => None,
+        Access::Optional if request.client_token.is_none() => None,
+        Access::Optional | Access::Token | Access::Sudo => {
+            let identity = caller::identify(core, request).await?;
+            Some(verdict::with_rules(core, identity).await?)
+        }
+    };
+
+    // A write of an endpoint with an existence check is a create or an update, and its fields are read before it is judged.
+    let existence = spec
+        .and_then(|spec| spec.existence)
+        .filter(|_| request.operation.is_write());
+    if let (
+        Some(exists),
+        Some(Route {
+            mount,
+            matched: Some(matched),
+            ..
+        }),
+    ) = (existence, &route)
+    {
+        let coerced =
+            fields::coerce(matched.spec, &matched.captures, &request.body).map_err(Fault::bad)?;
+        let call = Call {
+            core,
+            request,
+            mount,
+            captures: matched.captures.clone(),
+            fields: coerced,
+            caller: caller.as_ref(),
+        };
+        let is_there = mount.state == MountState::Active && exists(&call).await?;
+        request.operation = if is_there {
+            Operation::Update
+        } else {
+            Operation::Create
+        };
+    }
+
+    if let (Some(caller), Access::Token | Access::Sudo) = (caller.as_mut(), access) {
+        verdict::judge(caller, request, access == Access::Sudo)?;
+    }
+    let Route {
+        mount,
+        engine,
+        matched,
+    } = route.ok_or_else(|| Fault::no_route(&request.path))?;
+    if mount.state == MountState::Tainted {
+        return Err(tainted(&request.path));
+    }
+    if request.operation == Operation::Help {
+        return help::page(
+            &mount,
+            engine,
+            matched.as_ref().map(|matched| matched.spec),
+            &request.path,
+        );
+    }
+    let matched = matched.ok_or_else(Fault::unsupported_path)?;
+    let handler = matched
+        .spec
+        .handler(request.operation)
+        .ok_or_else(Fault::unsupported_operation)?;
+    let coerced = fields::coerce(matched.spec, &matched.captures, &request.body)
+        .map_err(|text| Fault::bad(format!("Field validation failed: {text}")))?;
+    let warnings = fields::warnings(matched.spec, &matched.captures, &request.body);
+    let call = Call {
+        core,
+        request,
+        mount: &mount,
+        captures: matched.captures,
+        fields: coerced,
+        caller: caller.as_ref(),
+    };
+    let mut response = match handler(&call).await? {
+        Some(response) => response,
+        None => return Ok(None),
+    };
+    response.warnings.extend(warnings);
+    Ok(Some(response))
+}
+
+/// The mount and the endpoint of a path.
+async fn route(core: &Core, path: &str) -> Result<Option<Route>, Fault> {
+    let (kind, below) = match path.strip_prefix("auth/") {
+        Some(below) => (MountKind::Auth, below),
+        None => (MountKind::Secret, path),
+    };
+    let Some(mount) = mounts::covering(&core.store, kind, below).await? else {
+        return Ok(None);
+    };
+    let engine = engine::find(mount.kind, &mount.engine_type).ok_or_else(|| {
+        Fault::internal(format!(
+            "no engine of type {:?} in this version",
+            mount.engine_type
+        ))
+    })?;
+    let matched = engine
+        .paths
+        .find(below.strip_prefix(mount.path.as_str()).unwrap_or(""));
+    Ok(Some(Route {
+        mount,
+        engine,
+        matched,
+    }))
+}
+
+fn tainted(path: &str) -> Fault {
+    Fault::raw(
+        404,
+        format!(
+            "no handler for route \"{path}\" on namespace \"\". route entry or namespace is tainted."
+        ),
+    )
+}
