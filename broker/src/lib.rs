@@ -4,9 +4,9 @@
 //! -> `http` (envelope). `logical` holds the nouns that all of them share. The broker never knows how a login is made or removed:
 //! that is the extension's, behind `target`.
 
-mod cli;
 pub mod authority;
 pub mod cidr;
+mod cli;
 pub mod core;
 pub mod duration;
 pub mod engine;
@@ -22,3 +22,5 @@ pub mod secret;
 pub mod store;
 pub mod target;
 pub mod tasks;
+
+pub use cli::run;
