@@ -149,6 +149,7 @@ create table leasehold.live_leases (
     definer               name not null,
     definer_oid           oid not null,
     revocation_statements text[],
+    statements_ran_at     timestamptz,
     reassign_to           name,
     reassign_to_oid       oid,
     drop_owned            boolean not null,

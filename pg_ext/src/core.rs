@@ -1,6 +1,8 @@
 //! Pure decisions: no PostgreSQL, no clock, no randomness. What they need comes in as arguments.
 
+pub mod backoff;
 pub mod error;
 pub mod label;
 pub mod power;
 pub mod template;
+pub mod trouble;

@@ -23,5 +23,6 @@ pub extern "C-unwind" fn _PG_init() {
     worker::settings::define();
     if ffi::shmem::preloading() {
         ffi::shmem::request();
+        worker::launcher::register();
     }
 }

@@ -2,8 +2,18 @@
 //! extension, and short-lived cleaners. They keep nothing that is not a row: any of them may die at any time.
 
 pub mod board;
+mod cleaner;
+mod entry;
+mod errands;
 pub mod heartbeat;
+mod hunt;
+mod job;
+pub mod launcher;
+mod pass;
 pub mod settings;
+mod statements;
+mod sweeper;
+mod upkeep;
 pub mod wake;
 
 /// True if the library was preloaded, so that there can be workers.

@@ -1,6 +1,7 @@
 //! The notice board in shared memory: who is alive, and who wants to be woken when. Atomics only, so that it can
 //! be read and written without a lock and zeroed memory is an empty board. Never a truth: rows are.
 
+use super::job::{JOBS_MAX, Job};
 use pgrx::pg_sys;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -14,6 +15,8 @@ pub struct Board {
     pub launcher_latch: AtomicUsize,
     /// One place for each labelled database, given out by the launcher.
     pub places: [Place; DATABASES_MAX],
+    /// The cleaners' errands.
+    pub jobs: [Job; JOBS_MAX],
 }
 
 /// What is known of one database's sweeper.
@@ -31,6 +34,16 @@ pub struct Place {
     pub next_wake: AtomicI64,
     /// The nearest end that a commit has announced since the sweeper last looked.
     pub announced: AtomicI64,
+}
+
+impl Place {
+    /// Makes the place free again.
+    pub fn clear(&self) {
+        self.beat_ms.store(0, SeqCst);
+        self.next_wake.store(0, SeqCst);
+        self.announced.store(0, SeqCst);
+        self.database.store(0, SeqCst);
+    }
 }
 
 impl Board {

@@ -1,0 +1,35 @@
+//! One way to ask the server through SPI: constant text, bound values, rows read into types of ours.
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::panic::ErrorReportable;
+use pgrx::spi::SpiHeapTupleData;
+use pgrx::{FromDatum, IntoDatum, Spi};
+
+/// One row of an answer.
+pub struct Row<'a, 'b>(&'a SpiHeapTupleData<'b>);
+
+impl Row<'_, '_> {
+    /// The value of a column, counted from 1; `None` is null.
+    pub fn get<T: FromDatum + IntoDatum>(&self, column: usize) -> Option<T> {
+        self.0.get(column).unwrap_or_report()
+    }
+
+    /// The value of a column that is never null.
+    pub fn must<T: FromDatum + IntoDatum>(&self, column: usize) -> T {
+        self.get(column)
+            .expect("the column is declared or computed as not null")
+    }
+}
+
+/// Runs a statement that may write or lock, and reads its rows. It sees what this transaction has done before.
+pub fn rows<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> Vec<T> {
+    Spi::connect_mut(|client| {
+        let table = client.update(text, None, values).unwrap_or_report();
+        table.map(|tuple| read(Row(&tuple))).collect()
+    })
+}
+
+/// Runs a statement for its effect; the number of rows it touched.
+pub fn write(text: &str, values: &[DatumWithOid]) -> usize {
+    Spi::connect_mut(|client| client.update(text, None, values).unwrap_or_report().len())
+}

@@ -1,0 +1,79 @@
+//! What depends on a login in the database that we are in, asked of the system catalogs alone.
+
+use super::ask::rows;
+use crate::ffi::acl::Entry;
+use pgrx::pg_sys;
+
+/// Something that depends on a login.
+pub struct Dependent {
+    /// The catalog, the object and its column.
+    pub entry: Entry,
+    /// How it depends.
+    pub kind: Kind,
+}
+
+/// How something depends on a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It names the login in its access control list.
+    Granted,
+    /// It is a row security policy that names the login.
+    Policy,
+    /// The login owns it, and it holds nothing of value: default privileges, user mappings, temporary things.
+    Trifle,
+    /// The login owns it, and it may hold people's data.
+    Owned,
+    /// Something that this version does not know.
+    Other,
+}
+
+/// Everything that depends on `login` in this database, and of the whole cluster where `shared` is asked for.
+pub fn of(login: pg_sys::Oid, shared: bool) -> Vec<Dependent> {
+    rows(
+        "select d.classid, d.objid, d.objsubid,
+                case when d.deptype = 'a' then 0
+                     when d.deptype = 'r' then 1
+                     when d.deptype = 'o' and (d.classid in ('pg_catalog.pg_default_acl'::pg_catalog.regclass,
+                                                             'pg_catalog.pg_user_mapping'::pg_catalog.regclass)
+                          or c.relpersistence = 't') then 2
+                     when d.deptype = 'o' then 3
+                     else 4 end
+           from pg_catalog.pg_shdepend d
+           left join pg_catalog.pg_class c on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.oid = d.objid
+          where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = $1
+            and (d.dbid = $2 or ($3 and d.dbid = 0))",
+        &[login.into(), crate::ffi::xact::my_database().into(), shared.into()],
+        |row| Dependent {
+            entry: Entry { class: row.must(1), object: row.must(2), column: row.must(3) },
+            kind: match row.must::<i32>(4) {
+                0 => Kind::Granted,
+                1 => Kind::Policy,
+                2 => Kind::Trifle,
+                3 => Kind::Owned,
+                _ => Kind::Other,
+            },
+        },
+    )
+}
+
+/// A role's privileges, as far as they forbid it to inherit things: true if it is a superuser or may make roles,
+/// databases, replicate, or pass by row security. `None` if it does not exist.
+pub fn is_privileged(role: pg_sys::Oid) -> Option<bool> {
+    rows(
+        "select a.rolsuper or a.rolcreaterole or a.rolcreatedb or a.rolreplication or a.rolbypassrls
+                or a.rolname operator(pg_catalog.~) '^pg_'
+           from pg_catalog.pg_authid a where a.oid = $1",
+        &[role.into()],
+        |row| row.must(1),
+    )
+    .pop()
+}
+
+/// The names of `login`'s prepared transactions in this database.
+pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
+    rows(
+        "select x.gid from pg_catalog.pg_prepared_xact() x where x.ownerid = $1 and x.dbid = $2",
+        &[login.into(), crate::ffi::xact::my_database().into()],
+        |row| row.must(1),
+    )
+}

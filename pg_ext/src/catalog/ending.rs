@@ -1,0 +1,227 @@
+//! The rows of leases that are ending, and of the PostgreSQL roles behind them.
+
+use super::ask::{rows, write};
+use crate::core::label::Installation;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
+
+/// An active lease whose end has come; its row is locked by this transaction.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// Its internal number.
+    pub number: i64,
+    /// The login it made, if it made one.
+    pub login: Option<pg_sys::Oid>,
+    /// What the login's mark says about it.
+    pub mark: Mark,
+    /// True if an owner may end it, so that its end must be worked out anew.
+    pub owned: bool,
+}
+
+/// What became of the login that a lease made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It is there and carries the mark of exactly this lease.
+    Ours,
+    /// There is a role with its OID, but it does not carry our mark: not to be touched.
+    Foreign,
+    /// There is no such role.
+    Absent,
+}
+
+impl Mark {
+    fn of(present: bool, ours: Option<bool>) -> Self {
+        match (present, ours) {
+            (false, _) => Self::Absent,
+            (true, Some(true)) => Self::Ours,
+            (true, _) => Self::Foreign,
+        }
+    }
+}
+
+/// Takes over the ends that were asked for while somebody held the lease's row, as far as it is free now.
+pub fn absorb_end_requests(now: TimestampWithTimeZone) {
+    write(
+        "with free as (
+            select l.lease_number from leasehold.end_requests r join leasehold.live_leases l using (lease_number)
+             where l.state = 'active' limit 500 for update of l skip locked),
+         taken as (
+            update leasehold.live_leases l
+               set due_at = least(l.due_at, $1), cause = coalesce(l.cause, r.cause), ended_by = coalesce(l.ended_by, r.ended_by)
+              from leasehold.end_requests r join free f using (lease_number)
+             where l.lease_number = r.lease_number
+         returning l.lease_number)
+         delete from leasehold.end_requests r
+          where r.lease_number in (select t.lease_number from taken t)
+             or not exists (select from leasehold.live_leases l where l.lease_number = r.lease_number and l.state = 'active')",
+        &[now.into()],
+    );
+}
+
+/// Locks and returns active leases that are due at `now`, earliest first, but none of `except` and none whose row
+/// somebody else holds.
+pub fn take_due(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    except: &[i64],
+    at_most: i64,
+) -> Vec<Due> {
+    rows(
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text, l.owner is not null
+           from leasehold.live_leases l
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid
+           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
+                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+          where l.state = 'active' and l.due_at <= $1 and l.lease_number <> all ($2)
+          order by l.due_at limit $3 for update of l skip locked",
+        &[now.into(), except.to_vec().into(), at_most.into(), installation.to_string().into()],
+        |row| Due {
+            number: row.must(1),
+            login: row.get(2),
+            mark: Mark::of(row.must(3), row.get(4)),
+            owned: row.must(5),
+        },
+    )
+}
+
+/// The rows of `numbers` that are active, locked by the caller's transaction.
+pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
+    rows(
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text, l.owner is not null
+           from leasehold.live_leases l
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid
+           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
+                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+          where l.state = 'active' and l.lease_number = any ($1) for update of l",
+        &[numbers.to_vec().into(), installation.to_string().into()],
+        |row| Due {
+            number: row.must(1),
+            login: row.get(2),
+            mark: Mark::of(row.must(3), row.get(4)),
+            owned: row.must(5),
+        },
+    )
+}
+
+/// A due lease whose row somebody else holds.
+pub struct Held {
+    /// Its internal number.
+    pub number: i64,
+    /// Its login.
+    pub login: Option<pg_sys::Oid>,
+    /// When it was to end.
+    pub due_at: pg_sys::TimestampTz,
+    /// Backends whose transaction holds the row.
+    pub holders: Vec<i32>,
+}
+
+/// Due leases whose rows can not be locked, asked without locking anything; empty when nothing is held.
+pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held> {
+    rows(
+        "select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text then l.login_oid end,
+                least(l.due_at, (select r.requested_at from leasehold.end_requests r where r.lease_number = l.lease_number)),
+                array(select k.pid from pg_catalog.pg_locks k
+                       where k.locktype = 'transactionid' and k.granted and k.transactionid = l.xmax and k.pid is not null)
+           from leasehold.live_leases l
+           left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
+                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+          where l.state = 'active' and l.lease_number in (
+                select d.lease_number from leasehold.live_leases d where d.state = 'active' and d.due_at <= $1
+                union select r.lease_number from leasehold.end_requests r)
+          order by l.due_at limit 100",
+        &[now.into(), installation.to_string().into()],
+        |row| Held {
+            number: row.must(1),
+            login: row.get(2),
+            due_at: row.must::<TimestampWithTimeZone>(3).into(),
+            holders: row.get(4).unwrap_or_default(),
+        },
+    )
+}
+
+/// Locks the rows of these logins, but for those that somebody else holds, and returns those it got.
+pub fn lock_logins(logins: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
+    rows(
+        "select a.oid from pg_catalog.pg_authid a where a.oid = any ($1) for update skip locked",
+        &[logins.to_vec().into()],
+        |row| row.must(1),
+    )
+}
+
+/// Makes these logins, whose rows this transaction has locked, unable to log in by any method, and takes away their
+/// memberships: a fenced login's functions would lend its powers to others. Returns those with a membership that
+/// somebody else is changing right now; they are not fenced yet.
+pub fn disarm(logins: &[pg_sys::Oid], now: TimestampWithTimeZone) -> Vec<pg_sys::Oid> {
+    write(
+        "update pg_catalog.pg_authid
+            set rolcanlogin = false, rolpassword = null, rolvaliduntil = least(rolvaliduntil, $2)
+          where oid = any ($1)",
+        &[logins.to_vec().into(), now.into()],
+    );
+    write(
+        "with free as (
+            select m.roleid, m.member from pg_catalog.pg_auth_members m
+             where m.member = any ($1) or m.roleid = any ($1) for update skip locked)
+         delete from pg_catalog.pg_auth_members m using free f where m.roleid = f.roleid and m.member = f.member",
+        &[logins.to_vec().into()],
+    );
+    rows(
+        "select distinct x.login from pg_catalog.pg_auth_members m, pg_catalog.unnest($1) x (login)
+          where m.member = x.login or m.roleid = x.login",
+        &[logins.to_vec().into()],
+        |row| row.must(1),
+    )
+}
+
+/// Writes that these leases are fenced, and tells their stores.
+pub fn mark_fenced(
+    numbers: &[i64],
+    now: TimestampWithTimeZone,
+    cause: Option<&str>,
+    error: Option<&str>,
+) {
+    if numbers.is_empty() {
+        return;
+    }
+    write(
+        "update leasehold.live_leases l
+            set state = 'fenced', fenced_at = $2, next_attempt_at = $2, attempts = 0, last_error = $3,
+                cause = coalesce(l.cause, $4, case when l.due_at < least(l.expires_at, l.cap_at) then 'owner' else 'expired' end)
+          where l.lease_number = any ($1)",
+        &[numbers.to_vec().into(), now.into(), error.into(), cause.into()],
+    );
+    write(
+        "delete from leasehold.end_requests where lease_number = any ($1)",
+        &[numbers.to_vec().into()],
+    );
+    write(
+        "insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at, cause)
+         select l.scope, l.lease_number, l.lease_id, 'ended', l.expires_at, l.cause
+           from leasehold.live_leases l where l.lease_number = any ($1) and l.scope <> 'sql'",
+        &[numbers.to_vec().into()],
+    );
+}
+
+/// Writes why these leases could not be ended whole, and when to try again. `active` ones stay due.
+pub fn mark_failed(number: i64, error: &str, wait_seconds: i64) {
+    write(
+        "update leasehold.live_leases
+            set attempts = attempts + 1, last_error = $2,
+                next_attempt_at = case when state = 'fenced' then pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $3::double precision) end
+          where lease_number = $1",
+        &[number.into(), error.into(), wait_seconds.into()],
+    );
+}
+
+/// The logins of leases that are fenced or past their end, asked without locking anything.
+pub fn ended_logins(installation: Installation, now: TimestampWithTimeZone) -> Vec<pg_sys::Oid> {
+    rows(
+        "select l.login_oid
+           from leasehold.live_leases l
+           join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
+                and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.label = $2 || '/' || l.lease_number::text
+          where l.state = 'fenced' or l.due_at <= $1",
+        &[now.into(), installation.to_string().into()],
+        |row| row.must(1),
+    )
+}

@@ -1,0 +1,242 @@
+//! What is left of fenced leases: the role, and what depends on it in which database.
+
+use super::ask::{rows, write};
+use super::ending::Mark;
+use crate::core::label::Installation;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
+
+/// A fenced lease that is to be tried again; its row is locked by this transaction.
+#[derive(Debug, Clone)]
+pub struct Fenced {
+    /// Its internal number.
+    pub number: i64,
+    /// The login it made, if it made one.
+    pub login: Option<pg_sys::Oid>,
+    /// Whether the login is there and ours.
+    pub mark: Mark,
+    /// True if somebody has given the login a way back in since it was fenced.
+    pub armed: bool,
+    /// How often it has failed before.
+    pub attempts: i32,
+    /// True if the recipe has ending statements that have not run yet.
+    pub statements: bool,
+    /// The databases where something depends on the login; 0 stands for objects of the whole cluster.
+    pub databases: Vec<pg_sys::Oid>,
+    /// Who gets what the login owns.
+    pub reassign_to: Option<pg_sys::Oid>,
+    /// Whether what the login owns is to be dropped.
+    pub drop_owned: bool,
+    /// What it says went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// Locks and returns fenced leases whose next attempt is due at `now`, but none of `except`.
+pub fn take_fenced(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    except: &[i64],
+    at_most: i64,
+) -> Vec<Fenced> {
+    take(installation, now, except, at_most, None)
+}
+
+/// Locks and returns this lease, if it is fenced, its attempt is due and nobody holds it.
+pub fn take_one_fenced(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    number: i64,
+) -> Vec<Fenced> {
+    take(installation, now, &[], 1, Some(number))
+}
+
+fn take(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    except: &[i64],
+    at_most: i64,
+    only: Option<i64>,
+) -> Vec<Fenced> {
+    rows(
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
+                coalesce(a.rolcanlogin or a.rolpassword is not null
+                         or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid)
+                         or exists (select from pg_catalog.pg_auth_members m where m.roleid = a.oid), false),
+                l.attempts,
+                l.statements_ran_at is null and exists (
+                    select from pg_catalog.unnest(case when r.digest is null then l.revocation_statements else r.revocation_statements end) t (t)
+                     where pg_catalog.btrim(t.t, E' \\t\\n\\r;') <> ''),
+                array(select distinct d.dbid from pg_catalog.pg_shdepend d
+                       where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = a.oid),
+                l.reassign_to_oid, l.drop_owned, l.last_error
+           from leasehold.live_leases l
+           left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid
+           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
+                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+          where l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2)
+            and ($5 is null or l.lease_number = $5)
+          order by l.next_attempt_at limit $3 for update of l skip locked",
+        &[
+            now.into(),
+            except.to_vec().into(),
+            at_most.into(),
+            installation.to_string().into(),
+            only.into(),
+        ],
+        |row| Fenced {
+            number: row.must(1),
+            login: row.get(2),
+            mark: match (row.must(3), row.get(4)) {
+                (false, _) => Mark::Absent,
+                (true, Some(true)) => Mark::Ours,
+                (true, _) => Mark::Foreign,
+            },
+            armed: row.must(5),
+            attempts: row.must(6),
+            statements: row.must(7),
+            databases: row.must(8),
+            reassign_to: row.get(9),
+            drop_owned: row.must(10),
+            last_error: row.get(11),
+        },
+    )
+}
+
+/// A prepared transaction, by who prepared it.
+pub struct Prepared {
+    /// Who prepared it.
+    pub owner: pg_sys::Oid,
+    /// The only database in which it can be ended.
+    pub database: pg_sys::Oid,
+    /// Its name.
+    pub gid: String,
+}
+
+/// All prepared transactions of the cluster. Cheap where there can be none.
+pub fn prepared() -> Vec<Prepared> {
+    rows(
+        "select x.ownerid, x.dbid, x.gid from pg_catalog.pg_prepared_xact() x",
+        &[],
+        |row| Prepared {
+            owner: row.must(1),
+            database: row.must(2),
+            gid: row.must(3),
+        },
+    )
+}
+
+/// The names of these logins, with their rows locked, so that nobody can rename one before it is dropped by name.
+pub fn lock_names(logins: &[pg_sys::Oid]) -> Vec<String> {
+    rows(
+        "select a.rolname::text from pg_catalog.pg_authid a where a.oid = any ($1) for update",
+        &[logins.to_vec().into()],
+        |row| row.must(1),
+    )
+}
+
+/// Writes that these leases are gone: out of the live ones, into history. Their request ids stay.
+pub fn mark_gone(numbers: &[i64]) {
+    write(
+        "with gone as (delete from leasehold.live_leases l where l.lease_number = any ($1) returning l.*)
+         insert into leasehold.past_leases (lease_number, scope, lease_id, role_name, login, login_oid, owner, display_name,
+                issued_by, issued_at, expires_at, fenced_at, gone_at, cause, ended_by, attempts, last_error)
+         select g.lease_number, g.scope, g.lease_id, g.role_name, g.login, g.login_oid, g.owner, g.display_name,
+                g.issued_by, g.issued_at, g.expires_at, g.fenced_at, pg_catalog.clock_timestamp(),
+                coalesce(g.cause, 'expired'), g.ended_by, g.attempts, g.last_error
+           from gone g",
+        &[numbers.to_vec().into()],
+    );
+}
+
+/// When the next active lease is due, of those that were not due by `after` already, and when the next fenced one
+/// is to be tried again, but for those `under_way`.
+pub fn next_wake(after: TimestampWithTimeZone, under_way: &[i64]) -> Option<pg_sys::TimestampTz> {
+    rows(
+        "select least((select pg_catalog.min(l.due_at) from leasehold.live_leases l
+                        where l.state = 'active' and l.due_at > $1),
+                      (select pg_catalog.min(l.next_attempt_at) from leasehold.live_leases l
+                        where l.state = 'fenced' and l.lease_number <> all ($2)))",
+        &[after.into(), under_way.to_vec().into()],
+        |row| row.get::<TimestampWithTimeZone>(1).map(Into::into),
+    )
+    .pop()
+    .flatten()
+}
+
+/// The logins of all fenced leases.
+pub fn fenced_logins() -> Vec<pg_sys::Oid> {
+    rows(
+        "select l.login_oid from leasehold.live_leases l where l.state = 'fenced' and l.login_oid is not null",
+        &[],
+        |row| row.must(1),
+    )
+}
+
+/// How often ending this lease whole has failed.
+pub fn attempts(number: i64) -> Option<i32> {
+    rows(
+        "select l.attempts from leasehold.live_leases l where l.lease_number = $1",
+        &[number.into()],
+        |row| row.must(1),
+    )
+    .pop()
+}
+
+/// Puts the fenced lease of `login` off for a second, if its attempt is due, and writes why.
+pub fn put_off_login(login: pg_sys::Oid, reason: &str) {
+    write(
+        "update leasehold.live_leases
+            set last_error = $2, next_attempt_at = pg_catalog.clock_timestamp() + interval '1 second'
+          where login_oid = $1 and state = 'fenced' and next_attempt_at <= pg_catalog.clock_timestamp()",
+        &[login.into(), reason.into()],
+    );
+}
+
+/// What a database is called.
+pub fn database_name(database: pg_sys::Oid) -> Option<String> {
+    rows(
+        "select d.datname::text from pg_catalog.pg_database d where d.oid = $1",
+        &[database.into()],
+        |row| row.must(1),
+    )
+    .pop()
+}
+
+/// The ending statements of a lease.
+pub struct Ending {
+    /// The texts: the current recipe's while it exists, else those that the lease has kept.
+    pub texts: Vec<String>,
+    /// Who defined them; `None` if that role is gone.
+    pub definer: Option<pg_sys::Oid>,
+    /// The login's name.
+    pub login: Option<String>,
+}
+
+/// The ending statements of this lease, if they have not run yet.
+pub fn ending_statements(number: i64) -> Option<Ending> {
+    rows(
+        "select array(select t.t from pg_catalog.unnest(case when r.digest is null then l.revocation_statements else r.revocation_statements end) t (t)
+                       where pg_catalog.btrim(t.t, E' \\t\\n\\r;') <> ''),
+                a.oid, coalesce(g.rolname, l.login)::text
+           from leasehold.live_leases l
+           left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null
+           left join pg_catalog.pg_authid a on a.oid = coalesce(r.definer_oid, l.definer_oid)
+                and a.rolname = coalesce(r.definer, l.definer)
+           left join pg_catalog.pg_authid g on g.oid = l.login_oid
+          where l.lease_number = $1 and l.statements_ran_at is null",
+        &[number.into()],
+        |row| Ending { texts: row.must(1), definer: row.get(2), login: row.get(3) },
+    )
+    .pop()
+}
+
+/// Writes that the ending statements of this lease were run, and what went wrong in them.
+pub fn mark_statements_ran(number: i64, error: Option<&str>) {
+    write(
+        "update leasehold.live_leases
+            set statements_ran_at = pg_catalog.clock_timestamp(), last_error = coalesce($2, last_error)
+          where lease_number = $1",
+        &[number.into(), error.into()],
+    );
+}

@@ -1,0 +1,83 @@
+//! Fencing: the login can not log in by any method and lends nothing to anybody, from the commit on.
+
+use crate::catalog::ending::{self, Due, Mark};
+use crate::core::label::Installation;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
+use std::collections::HashSet;
+
+/// What one batch of fencing did.
+#[derive(Debug, Default)]
+pub struct Fenced {
+    /// The leases that are fenced once this transaction has committed.
+    pub numbers: Vec<i64>,
+    /// Their logins, whose sessions are to be ended after the commit.
+    pub logins: Vec<pg_sys::Oid>,
+    /// Leases whose login's own row is held by somebody, the login itself perhaps: number and login.
+    pub held: Vec<(i64, pg_sys::Oid)>,
+    /// How many leases were looked at.
+    pub looked_at: usize,
+}
+
+/// Fences what is due at `now`, at most `at_most` and none of `except`. Leases that somebody has locked are passed by.
+pub fn fence_due(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    except: &[i64],
+    at_most: usize,
+) -> Fenced {
+    let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let due = ending::take_due(installation, now, except, limit);
+    apply(&due, now)
+}
+
+/// Fences these active leases, whose rows the caller has locked or may wait for. Those whose login is held by
+/// somebody come back as held; they stay as they are.
+pub fn fence(installation: Installation, numbers: &[i64], now: TimestampWithTimeZone) -> Fenced {
+    apply(&ending::locked_active(installation, numbers), now)
+}
+
+fn apply(due: &[Due], now: TimestampWithTimeZone) -> Fenced {
+    let ours: Vec<pg_sys::Oid> = due
+        .iter()
+        .filter(|lease| lease.mark == Mark::Ours)
+        .filter_map(|lease| lease.login)
+        .collect();
+    let locked = if ours.is_empty() {
+        Vec::new()
+    } else {
+        ending::lock_logins(&ours)
+    };
+    let half: HashSet<_> = if locked.is_empty() {
+        HashSet::new()
+    } else {
+        ending::disarm(&locked, now).into_iter().collect()
+    };
+    let locked: HashSet<_> = locked.into_iter().collect();
+
+    let mut fenced = Fenced {
+        looked_at: due.len(),
+        ..Fenced::default()
+    };
+    let mut foreign = Vec::new();
+    let mut dropped = Vec::new();
+    for lease in due {
+        match (lease.mark, lease.login) {
+            (Mark::Ours, Some(login)) if locked.contains(&login) && !half.contains(&login) => {
+                fenced.numbers.push(lease.number);
+                fenced.logins.push(login);
+            }
+            (Mark::Ours, Some(login)) => fenced.held.push((lease.number, login)),
+            // Nothing to fence: somebody has dropped it, or there never was one.
+            (Mark::Absent, Some(_)) => dropped.push(lease.number),
+            (Mark::Absent | Mark::Ours, None) => fenced.numbers.push(lease.number),
+            (Mark::Foreign, _) => foreign.push(lease.number),
+        }
+    }
+    ending::mark_fenced(&fenced.numbers, now, None, None);
+    ending::mark_fenced(&dropped, now, Some("external"), None);
+    ending::mark_fenced(&foreign, now, None, Some(super::finish::FOREIGN));
+    fenced.numbers.extend(dropped);
+    fenced.numbers.extend(foreign);
+    fenced
+}

@@ -1,0 +1,196 @@
+//! Finishing: fenced leases without sessions and without anything that depends on them are dropped, many at a
+//! time; of the others it is said what they still need.
+
+use crate::catalog::ending::{self, Mark};
+use crate::catalog::litter::{self, Fenced};
+use crate::core::backoff;
+use crate::core::label::Installation;
+use crate::ffi::drop as server;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
+use std::collections::HashMap;
+
+/// Why a lease whose login has lost its mark stays.
+pub const FOREIGN: &str = "the login does not carry the mark of this lease, so it is not touched: fence and drop it \
+     by hand, or label it again (security label for leasehold on role …)";
+
+/// What one batch of finishing did and found.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// Leases that are gone once this transaction has committed.
+    pub gone: Vec<i64>,
+    /// Their logins.
+    pub gone_logins: Vec<pg_sys::Oid>,
+    /// Logins that may have sessions still and have to be hunted first.
+    pub hunt: Vec<pg_sys::Oid>,
+    /// Leases that need something done elsewhere before they can be dropped.
+    pub needs: Vec<Next>,
+    /// How many leases were looked at.
+    pub looked_at: usize,
+}
+
+/// What a fenced lease needs before its login can be dropped.
+#[derive(Debug, Clone)]
+pub struct Next {
+    /// The lease.
+    pub lease: Fenced,
+    /// The databases to visit first; all at once.
+    pub databases: Vec<pg_sys::Oid>,
+    /// Prepared transactions of the login, by name, for the reason if they stay.
+    pub prepared: Vec<String>,
+}
+
+/// Drops up to `at_most` fenced leases whose attempt is due at `now`, except `except` and those whose login
+/// `quiet` does not know to be without sessions. `home` is this database.
+pub fn finish(
+    installation: Installation,
+    home: pg_sys::Oid,
+    now: TimestampWithTimeZone,
+    except: &[i64],
+    at_most: usize,
+    quiet: impl Fn(pg_sys::Oid) -> bool,
+) -> Finished {
+    let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let candidates = litter::take_fenced(installation, now, except, limit);
+    apply(candidates, home, now, quiet)
+}
+
+/// Drops one fenced lease, if its attempt is due at `now`.
+pub fn finish_one(
+    installation: Installation,
+    home: pg_sys::Oid,
+    now: TimestampWithTimeZone,
+    number: i64,
+    quiet: impl Fn(pg_sys::Oid) -> bool,
+) -> Finished {
+    apply(
+        litter::take_one_fenced(installation, now, number),
+        home,
+        now,
+        quiet,
+    )
+}
+
+impl Finished {
+    /// Adds what another call has found.
+    pub fn absorb(&mut self, other: Self) {
+        self.gone.extend(other.gone);
+        self.gone_logins.extend(other.gone_logins);
+        self.hunt.extend(other.hunt);
+        self.needs.extend(other.needs);
+        self.looked_at += other.looked_at;
+    }
+}
+
+fn apply(
+    candidates: Vec<Fenced>,
+    home: pg_sys::Oid,
+    now: TimestampWithTimeZone,
+    quiet: impl Fn(pg_sys::Oid) -> bool,
+) -> Finished {
+    let mut finished = Finished {
+        looked_at: candidates.len(),
+        ..Finished::default()
+    };
+    if candidates.is_empty() {
+        return finished;
+    }
+    let mut prepared: HashMap<pg_sys::Oid, Vec<(pg_sys::Oid, String)>> = HashMap::new();
+    for each in litter::prepared() {
+        prepared
+            .entry(each.owner)
+            .or_default()
+            .push((each.database, each.gid));
+    }
+
+    let mut rearmed = Vec::new();
+    let mut drop = Vec::new();
+    for lease in candidates {
+        match (lease.mark, lease.login) {
+            (Mark::Foreign, _) => {
+                ending::mark_failed(
+                    lease.number,
+                    FOREIGN,
+                    backoff::wait_seconds(lease.attempts + 1),
+                );
+            }
+            (Mark::Ours, Some(login)) if !quiet(login) => finished.hunt.push(login),
+            (Mark::Ours, Some(login)) => {
+                if lease.armed {
+                    rearmed.push(login);
+                }
+                match needs(lease, home, prepared.get(&login)) {
+                    Ok(number) => {
+                        finished.gone.push(number);
+                        drop.push(login);
+                    }
+                    Err(next) => finished.needs.push(*next),
+                }
+            }
+            (Mark::Absent, _) | (Mark::Ours, None) => match needs(lease, home, None) {
+                Ok(number) => finished.gone.push(number),
+                Err(next) => finished.needs.push(*next),
+            },
+        }
+    }
+    if !rearmed.is_empty() {
+        let locked = ending::lock_logins(&rearmed);
+        ending::disarm(&locked, now);
+    }
+    if !drop.is_empty() {
+        server::roles(&litter::lock_names(&drop));
+    }
+    if !finished.gone.is_empty() {
+        litter::mark_gone(&finished.gone);
+    }
+    finished.gone_logins = drop;
+    finished
+}
+
+/// What `lease` needs; its number if it needs nothing.
+fn needs(
+    lease: Fenced,
+    home: pg_sys::Oid,
+    prepared: Option<&Vec<(pg_sys::Oid, String)>>,
+) -> Result<i64, Box<Next>> {
+    // What belongs to the whole cluster is cleaned from here.
+    let mut databases: Vec<pg_sys::Oid> = lease
+        .databases
+        .iter()
+        .map(|&database| {
+            if database == pg_sys::InvalidOid {
+                home
+            } else {
+                database
+            }
+        })
+        .collect();
+    databases.extend(
+        prepared
+            .into_iter()
+            .flatten()
+            .map(|(database, _)| *database),
+    );
+    if lease.statements {
+        databases.push(home);
+    }
+    if databases.is_empty() {
+        return Ok(lease.number);
+    }
+    databases.sort_unstable_by_key(|database| database.to_u32());
+    databases.dedup();
+    // The recipe's own ending statements come before our cleaning, everywhere.
+    if lease.statements {
+        databases = vec![home];
+    }
+    let prepared = prepared
+        .into_iter()
+        .flatten()
+        .map(|(_, gid)| gid.clone())
+        .collect();
+    Err(Box::new(Next {
+        lease,
+        databases,
+        prepared,
+    }))
+}

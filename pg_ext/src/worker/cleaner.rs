@@ -1,0 +1,99 @@
+//! A cleaner: visits one database for a few seconds, cleans it of the logins on its errand, and leaves. In the home of
+//! the leases it also runs the ending statements of their recipes.
+
+use super::job::{Answer, Item, Order};
+use crate::core::trouble::Trouble;
+use crate::ffi::{bgworker, clock, databases, label, owned, settings, shmem, txn};
+use crate::lease::end::{self, Estate};
+use pgrx::pg_sys;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// Whoever is connected to a database keeps others from dropping or copying it for five seconds, then they fail. A
+/// visit is over before that.
+const VISIT_MAX_MS: u64 = 4_000;
+
+/// A cleaner's life; `index` is its job on the board.
+pub fn main(index: usize) {
+    bgworker::take_signals();
+    let board = shmem::board().expect("a cleaner exists only where the library was preloaded");
+    let job = &board.jobs[index];
+    job.cleaner.store(bgworker::my_pid().unsigned_abs(), SeqCst);
+    bgworker::at_exit(at_exit);
+
+    bgworker::connect(pg_sys::Oid::from(job.database.load(SeqCst)));
+    settings::pin(c"1s");
+    let began_ms = clock::monotonic_ms();
+    let at_home = job.home.load(SeqCst) == job.database.load(SeqCst);
+    for item in job.used() {
+        if clock::monotonic_ms().saturating_sub(began_ms) > VISIT_MAX_MS {
+            break;
+        }
+        serve(item, at_home);
+    }
+    bgworker::finish();
+}
+
+extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
+    let me = bgworker::my_pid().unsigned_abs();
+    for job in shmem::board().iter().flat_map(|board| &board.jobs) {
+        // Another process may have the job by now; only our own mark is ours to remove.
+        let _ = job.cleaner.compare_exchange(me, 0, SeqCst, SeqCst);
+    }
+}
+
+fn serve(item: &Item, at_home: bool) {
+    let order = item.read();
+    if at_home && order.statements {
+        super::statements::run(order.lease);
+    }
+    let answer = match order.login {
+        Some(login) => match clean(login, order, at_home) {
+            Ok(()) => Answer::Clean,
+            Err(reason) => Answer::Failed(reason),
+        },
+        None => Answer::Clean,
+    };
+    item.answer(&answer);
+}
+
+fn clean(login: pg_sys::Oid, order: Order, at_home: bool) -> Result<(), String> {
+    // Another sweeper may have finished with it, and an OID may be given out again.
+    let still_ours = txn::run(|| databases::role_exists(login) && marks(login, order.lease))
+        .map_err(|trouble| trouble.to_string())?;
+    if !still_ours {
+        return Ok(());
+    }
+    let prepared = txn::run(|| crate::catalog::dependents::prepared(login)).map_err(say)?;
+    for gid in prepared {
+        txn::run(|| owned::roll_back_prepared(&gid)).map_err(|trouble| {
+            format!("its prepared transaction \"{gid}\" can not be rolled back: {trouble}")
+        })?;
+    }
+    if order.prepared_only {
+        return Ok(());
+    }
+    let estate = match (order.reassign_to, order.drop_owned) {
+        (Some(heir), _) => Estate::Reassign(heir),
+        (None, true) => Estate::Drop,
+        (None, false) => Estate::Keep,
+    };
+    // Somebody else may be at the same rows for a moment.
+    let mut result = txn::run(|| end::clean(login, estate, at_home));
+    for _ in 0..3 {
+        match &result {
+            Err(trouble) if trouble.passes() && trouble.code != "55P03" => {
+                result = txn::run(|| end::clean(login, estate, at_home));
+            }
+            _ => break,
+        }
+    }
+    result.map_err(say)?
+}
+
+fn marks(login: pg_sys::Oid, lease: i64) -> bool {
+    label::read(login).is_some_and(|mark| mark.lease_number == lease)
+}
+
+fn say(trouble: Trouble) -> String {
+    trouble.to_string()
+}

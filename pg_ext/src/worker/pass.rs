@@ -1,0 +1,354 @@
+//! One pass of a sweeper over its leases: fence what is due, drop what is ready, send cleaners for the rest. Each step
+//! is a transaction of its own, of at most one batch, so that a crash between any two of them loses nothing.
+
+use super::board::Place;
+use super::errands::Errands;
+use super::heartbeat;
+use super::hunt::Hunt;
+use super::job::{Answer, Order};
+use super::upkeep::Upkeep;
+use crate::catalog::{ending, litter, restored};
+use crate::core::backoff;
+use crate::core::label::Installation;
+use crate::ffi::{backends, bgworker, clock, txn};
+use crate::lease::end::{self, BATCH, Next};
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
+use std::collections::{HashMap, HashSet};
+
+/// A caller's transaction that holds a due lease's row does not hold off the end of its sessions longer than this.
+const HELD_SESSIONS_AFTER_US: i64 = 250_000;
+/// After this long the holder itself is ended.
+const HELD_HOLDER_AFTER_US: i64 = 1_000_000;
+/// How soon a lease is tried again whose row or login is held.
+const HELD_AGAIN_US: i64 = 50_000;
+/// How soon cleaners are looked after.
+const ERRANDS_PAUSE_MS: u64 = 20;
+
+/// The state of a sweeper between passes: what it has under way. Nothing of it is needed after a restart.
+pub struct Pass {
+    place: &'static Place,
+    installation: Installation,
+    home: pg_sys::Oid,
+    errands: Errands,
+    /// Databases that were cleaned of a lease's login already in this attempt.
+    visited: HashMap<i64, HashSet<u32>>,
+    upkeep: Upkeep,
+    /// What was due before this instant has been fenced, or is held.
+    fenced_until: TimestampWithTimeZone,
+    starting: bool,
+}
+
+impl Pass {
+    /// Nothing under way yet.
+    pub fn new(
+        place: &'static Place,
+        installation: Installation,
+        home: pg_sys::Oid,
+        errands: Errands,
+    ) -> Self {
+        Self {
+            place,
+            installation,
+            home,
+            errands,
+            visited: HashMap::new(),
+            upkeep: Upkeep::default(),
+            fenced_until: now(),
+            starting: true,
+        }
+    }
+
+    /// True while something is under way that wants looking after.
+    pub fn has_work(&self) -> bool {
+        self.errands.any()
+    }
+
+    /// How long the sweeper may sleep at most because of it.
+    pub fn pause_ms(&self) -> Option<u64> {
+        self.errands.any().then_some(ERRANDS_PAUSE_MS)
+    }
+
+    /// Runs a pass; when the next one is due.
+    pub fn run(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+        if bgworker::in_recovery() {
+            return self.guard_standby(hunt);
+        }
+        if self.starting {
+            let installation = self.installation;
+            self.starting = step("start", || restored::settle_in(installation, now())).is_none();
+            if let Some(logins) = step("start", litter::fenced_logins) {
+                hunt.add(&logins);
+            }
+        }
+        let mut next = clock::wall() + 60_000_000;
+        step("requests", || ending::absorb_end_requests(now()));
+        next = next.min(self.fence(hunt));
+        next = next.min(self.watch_held(hunt));
+        self.collect();
+        self.finish(hunt);
+        if !self.errands.send(clock::monotonic_ms()) {
+            for report in self.errands.drop_waiting() {
+                self.fail(
+                    report.order.lease,
+                    "no background worker is free to clean: raise max_worker_processes",
+                );
+            }
+        }
+        step("upkeep", || self.upkeep.run(clock::monotonic_ms()));
+        let under_way = self.errands.leases();
+        match step("next", || litter::next_wake(self.fenced_until, &under_way)) {
+            Some(Some(due)) => next.min(due),
+            _ => next,
+        }
+    }
+
+    /// Fences everything that is due, in batches; when what is held is to be tried again.
+    fn fence(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+        let mut held: Vec<i64> = Vec::new();
+        let mut again = pg_sys::TimestampTz::MAX;
+        loop {
+            heartbeat::beat(self.place);
+            let installation = self.installation;
+            let now = now();
+            let batch = step("fence", || end::fence_due(installation, now, &held, BATCH));
+            let Some(batch) = batch else {
+                return clock::wall() + HELD_AGAIN_US;
+            };
+            hunt.add(&batch.logins);
+            hunt.look();
+            if !batch.held.is_empty() {
+                again = clock::wall() + HELD_AGAIN_US;
+            }
+            for (number, login) in batch.held {
+                // The login itself may hold its row: in an open transaction, or in a prepared one, which only a
+                // visit to its database can end.
+                held.push(number);
+                hunt.add(&[login]);
+                self.free_from_prepared(number, login);
+            }
+            if batch.looked_at < BATCH {
+                self.fenced_until = now;
+                return again;
+            }
+        }
+    }
+
+    /// Sends a cleaner to roll back the prepared transactions of a login that can not be fenced.
+    fn free_from_prepared(&mut self, lease: i64, login: pg_sys::Oid) {
+        let prepared = step("prepared", litter::prepared).unwrap_or_default();
+        let under_way = self.errands.leases();
+        for each in prepared.into_iter().filter(|each| each.owner == login) {
+            if !under_way.contains(&lease) {
+                self.errands
+                    .add(each.database, Order::prepared_only(lease, login));
+            }
+        }
+    }
+
+    /// Sees to due leases whose rows somebody holds: their sessions end all the same, and then the holder does.
+    fn watch_held(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+        let installation = self.installation;
+        let held = step("held", || ending::held(now(), installation)).unwrap_or_default();
+        let now = clock::wall();
+        let mut again = pg_sys::TimestampTz::MAX;
+        for lease in held {
+            again = now + HELD_AGAIN_US;
+            if now - lease.due_at > HELD_SESSIONS_AFTER_US
+                && let Some(login) = lease.login
+            {
+                hunt.add(&[login]);
+            }
+            if now - lease.due_at > HELD_HOLDER_AFTER_US {
+                for backend in backends::others(|_| true) {
+                    if lease.holders.contains(&backend.pid) && backends::terminate(backend) {
+                        pgrx::log!(
+                            "ended backend {}, whose open transaction held lease number {} past its end",
+                            backend.pid,
+                            lease.number
+                        );
+                    }
+                }
+            }
+        }
+        again
+    }
+
+    /// Drops what is ready, and hands out errands for what is not.
+    fn finish(&mut self, hunt: &mut Hunt) {
+        loop {
+            heartbeat::beat(self.place);
+            let except = self.errands.leases();
+            let (installation, home) = (self.installation, self.home);
+            let batch = step("finish", || {
+                end::finish(installation, home, now(), &except, BATCH, |login| {
+                    hunt.is_quiet(login)
+                })
+            });
+            // One lease can spoil a batch (somebody locks its role): then each is tried alone, so that it
+            // spoils nobody else's.
+            let batch = match batch {
+                Some(batch) => batch,
+                None => match self.finish_alone(hunt, &except) {
+                    Some(batch) => batch,
+                    None => return,
+                },
+            };
+            hunt.forget(&batch.gone_logins);
+            for number in &batch.gone {
+                self.visited.remove(number);
+            }
+            hunt.add(&batch.hunt);
+            let progress = !batch.gone.is_empty();
+            for next in batch.needs {
+                self.send_for(next);
+            }
+            self.report_stubborn(hunt);
+            if batch.looked_at < BATCH || !progress {
+                return;
+            }
+        }
+    }
+
+    /// Ends the leases of a batch one by one; those that fail are put off.
+    fn finish_alone(&mut self, hunt: &Hunt, except: &[i64]) -> Option<end::Finished> {
+        let (installation, home) = (self.installation, self.home);
+        let numbers = step("finish", || {
+            litter::take_fenced(installation, now(), except, BATCH as i64)
+                .into_iter()
+                .map(|lease| lease.number)
+                .collect::<Vec<_>>()
+        })?;
+        let mut all = end::Finished::default();
+        for number in numbers {
+            heartbeat::beat(self.place);
+            let result = txn::run(|| {
+                end::finish_one(installation, home, now(), number, |login| {
+                    hunt.is_quiet(login)
+                })
+            });
+            match result {
+                Ok(one) => all.absorb(one),
+                Err(trouble) => self.fail(number, &trouble.to_string()),
+            }
+        }
+        Some(all)
+    }
+
+    /// Puts down the errands for a lease that needs cleaning; a database that was cleaned and is still named
+    /// means that something new depends on the login, or that the visit could not see it.
+    fn send_for(&mut self, next: Next) {
+        let number = next.lease.number;
+        let visited = self.visited.entry(number).or_default();
+        let again = next
+            .databases
+            .iter()
+            .any(|database| visited.contains(&database.to_u32()));
+        if again {
+            let mut reason =
+                String::from("something depends on the login again after it was cleaned away");
+            if !next.prepared.is_empty() {
+                reason = format!("prepared transaction {} holds it", next.prepared.join(", "));
+            }
+            self.fail(number, &reason);
+            return;
+        }
+        for database in next.databases {
+            let at_home = database == self.home;
+            self.errands.add(
+                database,
+                Order {
+                    lease: number,
+                    login: next.lease.login,
+                    reassign_to: next.lease.reassign_to,
+                    drop_owned: next.lease.drop_owned,
+                    statements: at_home && next.lease.statements,
+                    prepared_only: false,
+                },
+            );
+        }
+    }
+
+    /// Takes in what the cleaners have found.
+    fn collect(&mut self) {
+        for report in self.errands.collect(clock::monotonic_ms()) {
+            let number = report.order.lease;
+            match report.answer {
+                Answer::Clean => {
+                    // Ending statements come first and alone, so their database may be needed once more.
+                    if !report.order.statements && !report.order.prepared_only {
+                        self.visited
+                            .entry(number)
+                            .or_default()
+                            .insert(report.database.to_u32());
+                    }
+                }
+                Answer::Failed(reason) => {
+                    let reason = format!("{}: {reason}", self.name(report.database));
+                    self.fail(number, &reason);
+                }
+                Answer::None => {
+                    let reason = format!("{} could not be visited", self.name(report.database));
+                    self.fail(number, &reason);
+                }
+            }
+        }
+    }
+
+    fn name(&self, database: pg_sys::Oid) -> String {
+        let name = step("name", || litter::database_name(database)).flatten();
+        name.map_or_else(
+            || format!("database {database}"),
+            |name| format!("database \"{name}\""),
+        )
+    }
+
+    fn report_stubborn(&mut self, hunt: &Hunt) {
+        for (login, pids) in hunt.stubborn() {
+            let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
+            let reason = format!(
+                "session {} does not end although it was told to",
+                pids.join(", ")
+            );
+            step("stubborn", || litter::put_off_login(login, &reason));
+        }
+    }
+
+    /// Writes why a lease stays, and puts its next attempt off.
+    fn fail(&mut self, number: i64, reason: &str) {
+        self.visited.remove(&number);
+        step("fail", || {
+            let attempts = litter::attempts(number).unwrap_or(0);
+            ending::mark_failed(
+                number,
+                reason,
+                backoff::wait_seconds(attempts.saturating_add(1)),
+            );
+        });
+    }
+
+    /// On a standby nothing can be written, but a session of an ended lease would live on.
+    fn guard_standby(&self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+        let installation = self.installation;
+        if let Some(logins) = step("guard", || ending::ended_logins(installation, now())) {
+            hunt.add(&logins);
+            hunt.look();
+        }
+        clock::wall() + 500_000
+    }
+}
+
+/// One transaction; what goes wrong in it is logged, and the pass goes on with the next.
+fn step<R>(what: &str, work: impl FnOnce() -> R) -> Option<R> {
+    match txn::run(work) {
+        Ok(result) => Some(result),
+        Err(trouble) => {
+            pgrx::log!("leasehold sweeper ({what}): {trouble}");
+            None
+        }
+    }
+}
+
+fn now() -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(clock::wall()).expect("the clock is within PostgreSQL's range")
+}
