@@ -400,6 +400,142 @@ as $$
 $$;
 comment on function leasehold.installation() is 'The id of this installation, which a broker knows its target by, and what tells a clone from the original';
 
+-- === The end of leases: sweep, wait, look ===
+
+create function leasehold.sweep(at_most int default 500) returns bigint
+language c volatile set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'sweep_wrapper';
+comment on function leasehold.sweep(int) is
+    'Fences and drops leases that are due, as far as one transaction can; how many. The worker does this by itself; without preload, call it often';
+
+create function leasehold.heartbeat(out preloaded boolean, out enforced boolean, out sweeper_pid int, out age_ms bigint)
+returns setof record
+language c volatile set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'heartbeat_wrapper';
+comment on function leasehold.heartbeat() is
+    'Whether the library is preloaded, and whether the sweeper of this database has shown a sign of life within five seconds';
+
+-- The library refuses to let the extension go while a lease lives, but only where it is loaded.
+create function leasehold.guard() returns event_trigger
+language c set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'guard_wrapper';
+comment on function leasehold.guard() is 'Loads the library before something is dropped, so that it can refuse';
+create event trigger leasehold_guard on ddl_command_start
+    when tag in ('DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED') execute function leasehold.guard();
+
+create function leasehold.check(out invariant text, out subject text, out detail text)
+returns setof record
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+with
+home as (
+    select d.oid, s.label
+      from pg_catalog.pg_database d
+      left join pg_catalog.pg_shseclabel s
+        on s.objoid = d.oid and s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+     where d.datname = pg_catalog.current_database()),
+marks as (
+    select a.oid, a.rolname, s.label, pg_catalog.split_part(s.label, '/', 2) as number
+      from pg_catalog.pg_shseclabel s
+      join pg_catalog.pg_authid a on a.oid = s.objoid
+      join home h on pg_catalog.split_part(s.label, '/', 1) = h.label
+     where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass),
+live as (
+    select l.*, m.oid is not null as marked, a.oid is not null as present,
+           a.rolcanlogin or a.rolpassword is not null as armed
+      from leasehold.live_leases l
+      left join marks m on m.oid = l.login_oid and m.number = l.lease_number::text
+      left join pg_catalog.pg_authid a on a.oid = l.login_oid),
+reach (login, role, lease_number) as (
+    select x.login, x.role, x.lease_number from (
+        with recursive r (login, role, lease_number) as (
+            select l.login_oid, l.login_oid, l.lease_number from live l where l.marked
+            union
+            select r.login, m.roleid, r.lease_number
+              from r join pg_catalog.pg_auth_members m on m.member = r.role)
+        select r.* from r) x),
+chain (lease_number, scope, owner) as (
+    select x.lease_number, x.scope, x.owner from (
+        with recursive c (lease_number, scope, owner) as (
+            select l.lease_number, l.scope, l.owner from live l where l.state = 'active' and l.owner is not null
+            union
+            select c.lease_number, c.scope, o.parent
+              from c join leasehold.owners o on o.scope = c.scope and o.owner = c.owner where o.parent is not null)
+        select c.* from c) x),
+violations (invariant, subject, detail) as (
+    select 'the database carries the label of its installation', pg_catalog.current_database()::text,
+           'the label is missing or is not an installation''s: nobody enforces leases here'
+      from home h
+     where h.label is null or h.label !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    union all
+    select 'an installation lives in one database', d.datname::text, 'carries the label of this database'
+      from pg_catalog.pg_shseclabel s
+      join home h on h.label = s.label and h.oid <> s.objoid
+      join pg_catalog.pg_database d on d.oid = s.objoid
+     where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+    union all
+    select 'a marked login has exactly one lease that is not gone', m.rolname::text, m.label
+      from marks m where not exists (select from live l where l.login_oid = m.oid and l.marked)
+    union all
+    select 'a lease that is not gone has its login', l.lease_id,
+           case when l.present then 'the login "' || l.login || '" does not carry its mark'
+                else 'the login "' || l.login || '" does not exist' end
+      from live l where l.login_oid is not null and not l.marked
+       and not (l.state = 'fenced' and not l.present)
+    union all
+    select 'no login after the end', l.lease_id, 'the login "' || l.login || '" can still log in'
+      from live l
+     where l.present and l.armed
+       and (l.state = 'fenced' or l.due_at < pg_catalog.clock_timestamp() - interval '1 second')
+    union all
+    select 'no session after the end', l.lease_id, 'pid ' || a.pid
+      from pg_catalog.pg_stat_get_activity(null) a join live l on l.login_oid = a.usesysid
+     where l.due_at < pg_catalog.clock_timestamp() - interval '2 seconds'
+        or l.fenced_at < pg_catalog.clock_timestamp() - interval '1 second'
+    union all
+    select 'no session of a user that does not exist', a.pid::text, 'user ' || a.usesysid
+      from pg_catalog.pg_stat_get_activity(null) a
+     where a.usesysid <> 0 and a.backend_start < pg_catalog.clock_timestamp() - interval '2 seconds'
+       and not exists (select from pg_catalog.pg_authid r where r.oid = a.usesysid)
+    union all
+    select 'a lease ends, and not after its maximum', l.lease_id, 'expires_at ' || l.expires_at
+      from live l
+     where not pg_catalog.isfinite(l.expires_at) or not pg_catalog.isfinite(l.max_expires_at)
+        or l.expires_at > l.max_expires_at or l.due_at > l.expires_at or l.due_at > l.cap_at
+    union all
+    select 'a lease ends with its owner', l.lease_id, 'owner "' || o.owner || '" has ended'
+      from chain c
+      join leasehold.owners o on o.scope = c.scope and o.owner = c.owner
+      join live l on l.lease_number = c.lease_number
+     where coalesce(o.ended_at, o.ends_at) < pg_catalog.clock_timestamp() - interval '2 seconds'
+    union all
+    select 'a login has no power beyond its recipe', g.rolname::text, 'through "' || a.rolname || '"'
+      from reach r
+      join pg_catalog.pg_authid a on a.oid = r.role
+      join pg_catalog.pg_authid g on g.oid = r.login
+      join leasehold.live_leases l on l.lease_number = r.lease_number
+      left join pg_catalog.pg_authid d on d.oid = l.definer_oid
+     where not coalesce(d.rolsuper, false)
+       and (a.rolsuper or a.rolcreaterole or a.rolcreatedb or a.rolreplication or a.rolbypassrls
+            or a.rolname in ('pg_create_subscription', 'pg_execute_server_program', 'pg_maintain', 'pg_read_all_data',
+                             'pg_read_server_files', 'pg_signal_autovacuum_worker', 'pg_signal_backend',
+                             'pg_use_reserved_connections', 'pg_write_all_data', 'pg_write_server_files'))
+    union all
+    select 'a fenced login belongs to no group', l.lease_id, 'member of "' || g.rolname || '"'
+      from live l
+      join pg_catalog.pg_auth_members m on m.member = l.login_oid
+      join pg_catalog.pg_authid g on g.oid = m.roleid
+     where l.state = 'fenced' and l.marked
+    union all
+    select 'functions with the extension''s rights have a pinned path', p.oid::pg_catalog.regprocedure::text, 'search_path'
+      from pg_catalog.pg_proc p
+      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+     where n.nspname = 'leasehold' and (p.prosecdef or p.prolang = (select l.oid from pg_catalog.pg_language l where l.lanname = 'c'))
+       and not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false))
+select v.invariant, v.subject, v.detail from violations v
+$$;
+comment on function leasehold.check() is 'Every violation of what always holds: which rule, on what, and how. No row when all is well';
+
 -- === Who may do what ===
 
 revoke all on all functions in schema leasehold from public;
@@ -409,3 +545,6 @@ grant select on leasehold.roles, leasehold.leases, leasehold.sessions, leasehold
 grant execute on function leasehold.login_sessions() to leasehold_reader;
 grant execute on function leasehold.installation(), leasehold.api_version()
    to leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader;
+grant execute on function leasehold.heartbeat() to leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader;
+grant execute on function leasehold.sweep(int) to leasehold_issuer, leasehold_admin;
+grant execute on function leasehold.check() to leasehold_admin, leasehold_reader;

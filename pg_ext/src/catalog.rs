@@ -8,3 +8,4 @@ pub mod litter;
 pub mod plan;
 pub mod prune;
 pub mod restored;
+pub mod status;

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod databases;
 pub mod drop;
 pub mod grant;
+pub mod guard;
 pub mod identity;
 pub mod inval;
 pub mod label;

@@ -20,6 +20,7 @@ pgrx::pg_module_magic!();
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     ffi::label::register();
+    ffi::guard::watch();
     worker::settings::define();
     if ffi::shmem::preloading() {
         ffi::shmem::request();

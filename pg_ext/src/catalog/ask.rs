@@ -33,3 +33,11 @@ pub fn rows<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> 
 pub fn write(text: &str, values: &[DatumWithOid]) -> usize {
     Spi::connect_mut(|client| client.update(text, None, values).unwrap_or_report().len())
 }
+
+/// Asks without writing or locking, with the snapshot that is active.
+pub fn look<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> Vec<T> {
+    Spi::connect(|client| {
+        let table = client.select(text, None, values).unwrap_or_report();
+        table.map(|tuple| read(Row(&tuple))).collect()
+    })
+}

@@ -1,6 +1,7 @@
 //! The two clocks: the monotonic one, which is the same for all processes of the machine and never jumps
 //! (heartbeats), and the wall clock that leases are measured by.
 
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 
 /// Milliseconds of `CLOCK_MONOTONIC`; comparable between processes, until the machine restarts.
@@ -18,4 +19,9 @@ pub fn monotonic_ms() -> u64 {
 pub fn wall() -> pg_sys::TimestampTz {
     // SAFETY: reads the system clock; needs no transaction and no lock.
     unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// The wall clock at this very moment, for a statement.
+pub fn now() -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(wall()).expect("the clock is within PostgreSQL's range")
 }

@@ -41,7 +41,8 @@ pub fn run<R>(work: impl FnOnce() -> R) -> Result<R, Trouble> {
     result
 }
 
-fn describe(error: &CaughtError) -> Trouble {
+/// An error that was caught, as a reason for people.
+pub fn describe(error: &CaughtError) -> Trouble {
     match error {
         CaughtError::PostgresError(report)
         | CaughtError::ErrorReport(report)

@@ -1,6 +1,7 @@
 //! What hangs on the end of the caller's transaction.
 
-use pgrx::{PgXactCallbackEvent, pg_sys, register_xact_callback};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode, PgXactCallbackEvent, pg_sys, register_xact_callback};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Runs `then` after this transaction has committed and its rows are visible to others; not at all if it rolls
@@ -18,12 +19,13 @@ pub fn after_abort(then: impl FnOnce() + UnwindSafe + RefUnwindSafe + 'static) {
 /// see, and a prepared verb would be forgotten by the wake-up that its commit owes.
 pub fn refuse_prepare() {
     register_xact_callback(PgXactCallbackEvent::PrePrepare, || {
-        pgrx::ereport!(
-            ERROR,
-            pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             "cannot PREPARE a transaction that has used leasehold's functions",
-            "COMMIT it, or call the function in a transaction of its own."
-        );
+            "refuse_prepare",
+        )
+        .set_hint("COMMIT it, or call the function in a transaction of its own.")
+        .report(PgLogLevel::ERROR);
     });
 }
 
@@ -37,4 +39,16 @@ pub fn has_written() -> bool {
 pub fn my_database() -> pg_sys::Oid {
     // SAFETY: a plain variable of this process.
     unsafe { pg_sys::MyDatabaseId }
+}
+
+/// Runs `work`, whose questions then see everything that is committed at this moment, whatever the isolation level of
+/// the transaction. It must not write.
+pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: inside a transaction. After an error the snapshot goes with the (sub)transaction.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let result = work();
+        pg_sys::PopActiveSnapshot();
+        result
+    }
 }

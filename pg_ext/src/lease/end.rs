@@ -4,12 +4,22 @@
 //! transactions, which is the caller's work as well: it is a signal and can not be a part of a commit.
 
 mod clean;
+mod drop_extension;
 mod fence;
 mod finish;
+mod sessions;
+mod statements;
+mod sweep;
+mod wait;
 
 pub use clean::{Estate, clean};
-pub use fence::{fence, fence_due};
+pub use drop_extension::refuse_if_live;
+pub use fence::{fence_due, fence_now};
 pub use finish::{Finished, Next, finish, finish_one};
+pub use sessions::end_those_without_user;
+pub use statements::run_statements;
+pub use sweep::sweep;
+pub use wait::{Ended, await_ended};
 
 /// How many leases one transaction may end. Each dropped role holds a lock until the commit, and the lock table is
 /// shared by everyone.

@@ -72,11 +72,7 @@ fn clean(login: pg_sys::Oid, order: Order, at_home: bool) -> Result<(), String> 
     if order.prepared_only {
         return Ok(());
     }
-    let estate = match (order.reassign_to, order.drop_owned) {
-        (Some(heir), _) => Estate::Reassign(heir),
-        (None, true) => Estate::Drop,
-        (None, false) => Estate::Keep,
-    };
+    let estate = Estate::of(order.reassign_to, order.drop_owned);
     // Somebody else may be at the same rows for a moment.
     let mut result = txn::run(|| end::clean(login, estate, at_home));
     for _ in 0..3 {

@@ -23,3 +23,9 @@ pub fn age_ms(database: pg_sys::Oid) -> Option<u64> {
 pub fn beat(place: &Place) {
     place.beat_ms.store(clock::monotonic_ms(), SeqCst);
 }
+
+/// The process id of the sweeper of `database`, while there is one.
+pub fn sweeper_pid(database: pg_sys::Oid) -> Option<i32> {
+    let pid = shmem::board()?.place(database)?.pid.load(SeqCst);
+    i32::try_from(pid).ok().filter(|&pid| pid != 0)
+}

@@ -4,7 +4,8 @@
 
 use super::board::{Board, Place};
 use crate::ffi::bgworker::{self, Handle, Status};
-use crate::ffi::{backends, clock, databases, latch, shmem, txn};
+use crate::ffi::{clock, databases, latch, shmem, txn};
+use crate::lease::end;
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::SeqCst;
@@ -72,7 +73,7 @@ impl Launcher {
             }
             Err(trouble) => pgrx::log!("leasehold launcher can not read the databases: {trouble}"),
         }
-        if let Err(trouble) = txn::run(end_backends_without_user) {
+        if let Err(trouble) = txn::run(end::end_those_without_user) {
             pgrx::log!("leasehold launcher can not look for backends without a user: {trouble}");
         }
     }
@@ -139,21 +140,5 @@ impl Launcher {
             free.1.database.store(database.to_u32(), SeqCst);
             Some(free)
         })
-    }
-}
-
-/// A login is checked before its backend can be seen, so a drop can miss a backend that is just starting. Such a
-/// session would live for ever: nothing else looks for it.
-fn end_backends_without_user() {
-    let mut exists = HashMap::new();
-    let orphaned = |user| {
-        !*exists
-            .entry(user)
-            .or_insert_with(|| databases::role_exists(user))
-    };
-    for backend in backends::others(orphaned) {
-        if backends::terminate(backend) {
-            pgrx::log!("ended backend {}, whose user no longer exists", backend.pid);
-        }
     }
 }

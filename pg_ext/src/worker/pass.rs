@@ -54,7 +54,7 @@ impl Pass {
             errands,
             visited: HashMap::new(),
             upkeep: Upkeep::default(),
-            fenced_until: now(),
+            fenced_until: clock::now(),
             starting: true,
         }
     }
@@ -76,13 +76,14 @@ impl Pass {
         }
         if self.starting {
             let installation = self.installation;
-            self.starting = step("start", || restored::settle_in(installation, now())).is_none();
+            self.starting =
+                step("start", || restored::settle_in(installation, clock::now())).is_none();
             if let Some(logins) = step("start", litter::fenced_logins) {
                 hunt.add(&logins);
             }
         }
         let mut next = clock::wall() + 60_000_000;
-        step("requests", || ending::absorb_end_requests(now()));
+        step("requests", || ending::absorb_end_requests(clock::now()));
         next = next.min(self.fence(hunt));
         next = next.min(self.watch_held(hunt));
         self.collect();
@@ -110,7 +111,7 @@ impl Pass {
         loop {
             heartbeat::beat(self.place);
             let installation = self.installation;
-            let now = now();
+            let now = clock::now();
             let batch = step("fence", || end::fence_due(installation, now, &held, BATCH));
             let Some(batch) = batch else {
                 return clock::wall() + HELD_AGAIN_US;
@@ -149,7 +150,7 @@ impl Pass {
     /// Sees to due leases whose rows somebody holds: their sessions end all the same, and then the holder does.
     fn watch_held(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
         let installation = self.installation;
-        let held = step("held", || ending::held(now(), installation)).unwrap_or_default();
+        let held = step("held", || ending::held(clock::now(), installation)).unwrap_or_default();
         let now = clock::wall();
         let mut again = pg_sys::TimestampTz::MAX;
         for lease in held {
@@ -181,7 +182,7 @@ impl Pass {
             let except = self.errands.leases();
             let (installation, home) = (self.installation, self.home);
             let batch = step("finish", || {
-                end::finish(installation, home, now(), &except, BATCH, |login| {
+                end::finish(installation, home, clock::now(), &except, BATCH, |login| {
                     hunt.is_quiet(login)
                 })
             });
@@ -214,7 +215,7 @@ impl Pass {
     fn finish_alone(&mut self, hunt: &Hunt, except: &[i64]) -> Option<end::Finished> {
         let (installation, home) = (self.installation, self.home);
         let numbers = step("finish", || {
-            litter::take_fenced(installation, now(), except, BATCH as i64)
+            litter::take_fenced(installation, clock::now(), except, BATCH as i64)
                 .into_iter()
                 .map(|lease| lease.number)
                 .collect::<Vec<_>>()
@@ -223,7 +224,7 @@ impl Pass {
         for number in numbers {
             heartbeat::beat(self.place);
             let result = txn::run(|| {
-                end::finish_one(installation, home, now(), number, |login| {
+                end::finish_one(installation, home, clock::now(), number, |login| {
                     hunt.is_quiet(login)
                 })
             });
@@ -330,7 +331,7 @@ impl Pass {
     /// On a standby nothing can be written, but a session of an ended lease would live on.
     fn guard_standby(&self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
         let installation = self.installation;
-        if let Some(logins) = step("guard", || ending::ended_logins(installation, now())) {
+        if let Some(logins) = step("guard", || ending::ended_logins(installation, clock::now())) {
             hunt.add(&logins);
             hunt.look();
         }
@@ -347,8 +348,4 @@ fn step<R>(what: &str, work: impl FnOnce() -> R) -> Option<R> {
             None
         }
     }
-}
-
-fn now() -> TimestampWithTimeZone {
-    TimestampWithTimeZone::try_from(clock::wall()).expect("the clock is within PostgreSQL's range")
 }

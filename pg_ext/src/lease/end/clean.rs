@@ -19,6 +19,17 @@ pub enum Estate {
     Drop,
 }
 
+impl Estate {
+    /// What a recipe says: an heir, or that all is to be dropped, or nothing.
+    pub fn of(reassign_to: Option<pg_sys::Oid>, drop_owned: bool) -> Self {
+        match (reassign_to, drop_owned) {
+            (Some(heir), _) => Self::Reassign(heir),
+            (None, true) => Self::Drop,
+            (None, false) => Self::Keep,
+        }
+    }
+}
+
 /// How many owned things a reason names.
 const NAMED_MAX: usize = 5;
 
@@ -69,5 +80,8 @@ pub fn clean(login: pg_sys::Oid, estate: Estate, shared: bool) -> Result<(), Str
     if left.len() > NAMED_MAX {
         names.push(format!("{} more", left.len() - NAMED_MAX));
     }
-    Err(format!("it owns {}", names.join(", ")))
+    Err(format!(
+        "it owns {}: give that away (reassign owned by … to …) or drop it (drop owned by …) there",
+        names.join(", ")
+    ))
 }
