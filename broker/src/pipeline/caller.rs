@@ -1,7 +1,6 @@
 //! Who calls: the token of the request, looked up in the store now.
 
 use crate::authority;
-use crate::cidr;
 use crate::core::Core;
 use crate::logical::{Fault, Request, TokenIdentity};
 
@@ -15,13 +14,8 @@ pub(super) async fn identify(core: &Core, request: &Request) -> Result<TokenIden
     let found = authority::admit(core, token)
         .await?
         .ok_or_else(Fault::unknown_caller)?;
-    if !found.bound_cidrs.is_empty() {
-        let inside = request
-            .remote
-            .is_some_and(|address| cidr::any_contains(&found.bound_cidrs, address));
-        if !inside {
-            return Err(Fault::unknown_caller());
-        }
+    if !found.may_come_from(request.remote) {
+        return Err(Fault::unknown_caller());
     }
     Ok(found.identity)
 }

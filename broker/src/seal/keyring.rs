@@ -10,6 +10,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::RootKey;
+use crate::secret::Token;
 
 /// A key of 256 bits.
 pub type Key256 = Zeroizing<[u8; 32]>;
@@ -101,6 +102,11 @@ impl Keyring {
         mac.update(purpose.as_bytes());
         mac.update(text);
         mac.finalize().into_bytes().into()
+    }
+
+    /// What stands for a token in the store.
+    pub fn mac_of_token(&self, token: &Token) -> [u8; 32] {
+        self.mac("token", token.expose().as_bytes())
     }
 
     /// The keyring under the root key, bound to the store.

@@ -18,7 +18,6 @@ pub struct Keys {
 }
 
 /// What HMACs under the token key are for.
-const TOKEN: &str = "token";
 const SCOPE: &str = "scope";
 const BATCH: &str = "batch token";
 
@@ -68,10 +67,7 @@ impl Keys {
 
     /// What stands for a service token in the store: 32 bytes that do not lead back to it.
     pub fn token_hash(&self, token: &Token) -> Result<Vec<u8>, Fault> {
-        Ok(self
-            .keyring()?
-            .mac(TOKEN, token.expose().as_bytes())
-            .to_vec())
+        Ok(self.keyring()?.mac_of_token(token).to_vec())
     }
 
     /// What this store shows to `leasehold.register_scope`: the same on every broker of the store, known to nobody else.

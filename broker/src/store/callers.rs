@@ -1,9 +1,12 @@
 //! Who a token is, at the moment of a request. The making and ending of tokens is `store::tokens`.
 
+use std::net::IpAddr;
+
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use time::OffsetDateTime;
 
+use crate::cidr;
 use crate::logical::{BatchClaims, TokenIdentity};
 
 /// A live token, with what the pipeline must still look at.
@@ -13,6 +16,14 @@ pub struct Found {
     pub identity: TokenIdentity,
     /// Addresses it may come from; empty = any.
     pub bound_cidrs: Vec<String>,
+}
+
+impl Found {
+    /// Whether an address is one it may come from.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.bound_cidrs.is_empty()
+            || address.is_some_and(|address| cidr::any_contains(&self.bound_cidrs, address))
+    }
 }
 
 /// A token lives while neither it nor any token above it has ended or expired.

@@ -8,7 +8,6 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::MigrateError;
 use crate::secret::ConnectionUrl;
-use crate::tasks::Stop;
 
 /// The store can not be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,20 +24,13 @@ pub enum StoreError {
     /// A statement at start.
     #[error("the store failed at start: {0}")]
     Statement(#[from] sqlx::Error),
-    /// Told to stop while waiting.
-    #[error("stopped while waiting for the store")]
-    Stopped,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Connects, waiting as long as the server can not be reached or is starting up.
-pub async fn connect(
-    url: &ConnectionUrl,
-    connections_max: u32,
-    mut stop: Stop,
-) -> Result<PgPool, StoreError> {
+pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url.expose())
         .map_err(|_| StoreError::Url("postgres://USER:PASSWORD@HOST:PORT/DATABASE is wanted"))?
         .application_name("leasehold")
@@ -63,9 +55,7 @@ pub async fn connect(
             );
             told = true;
         }
-        if !stop.sleep(pause).await {
-            return Err(StoreError::Stopped);
-        }
+        tokio::time::sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
 }

@@ -71,3 +71,21 @@ pub async fn initialise(
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// The first root token: no parent, no lease, no end.
+pub async fn insert_root_token(
+    store: impl PgExecutor<'_>,
+    token_hash: &[u8],
+    accessor: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into leasehold_broker.tokens (token_hash, accessor, path, policies, display_name, orphan, renewable, \
+             creation_ttl_seconds, ttl_seconds, issued_at) \
+         values ($1, $2, 'auth/token/root', '{root}', 'root', true, false, 0, 0, clock_timestamp())",
+    )
+    .bind(token_hash)
+    .bind(accessor)
+    .execute(store)
+    .await?;
+    Ok(())
+}

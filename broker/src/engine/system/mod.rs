@@ -1,5 +1,11 @@
 //! `sys/`: the endpoints of the server itself.
 
+pub mod init;
+mod seal;
+pub mod special;
+mod state;
+pub mod unseal;
+
 use super::Engine;
 use crate::logical::{PathSpec, PathTable};
 use crate::mount::MountKind;
