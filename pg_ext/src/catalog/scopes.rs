@@ -1,0 +1,60 @@
+//! Who may act in which scope.
+
+use super::plan::{Plan, rows};
+use crate::core::error::Fault;
+use pgrx::pg_sys::Oid;
+use pgrx::spi::SpiClient;
+
+thread_local! {
+    static IS_LOGIN: Plan = const { Plan::new(
+        "select from leasehold.scope_logins where scope = $1 and login_oid = $2 and login = $3::name") };
+    static SCOPES_OF: Plan = const { Plan::new(
+        "select scope from leasehold.scope_logins where login_oid = $1 and login = $2::name order by scope") };
+    static ALL: Plan = const { Plan::new("select scope from leasehold.scopes order by scope") };
+    static REGISTER: Plan = const { Plan::new(
+        "insert into leasehold.scopes (scope, key_hash, registered_by) values ($1, $2, $3::name)
+         on conflict (scope) do nothing") };
+    static KEY: Plan = const { Plan::new("select key_hash from leasehold.scopes where scope = $1") };
+    static ADD_LOGIN: Plan = const { Plan::new(
+        "insert into leasehold.scope_logins (scope, login_oid, login) values ($1, $2, $3::name)
+         on conflict (scope, login_oid) do update set login = excluded.login where scope_logins.login <> excluded.login") };
+}
+
+/// True if `login` has shown the key of `scope`.
+pub fn is_login(db: &mut SpiClient<'_>, scope: &str, login: Oid, name: &str) -> Result<bool, Fault> {
+    Ok(!rows(db, &IS_LOGIN, &[scope.into(), login.into(), name.into()])?.is_empty())
+}
+
+/// The scopes whose key `login` has shown.
+pub fn of_login(db: &mut SpiClient<'_>, login: Oid, name: &str) -> Result<Vec<String>, Fault> {
+    names(rows(db, &SCOPES_OF, &[login.into(), name.into()])?)
+}
+
+/// Every scope that is registered.
+pub fn all(db: &mut SpiClient<'_>) -> Result<Vec<String>, Fault> {
+    names(rows(db, &ALL, &[])?)
+}
+
+/// Registers `scope` unless it is; the hash of its key, whoever registered it.
+pub fn register(db: &mut SpiClient<'_>, scope: &str, key_hash: &[u8; 32], by: &str) -> Result<Vec<u8>, Fault> {
+    let known = |db: &mut SpiClient<'_>| -> Result<Option<Vec<u8>>, Fault> {
+        let found = rows(db, &KEY, &[scope.into()])?;
+        Ok(if found.is_empty() { None } else { found.first().get_one::<Vec<u8>>()? })
+    };
+    if let Some(hash) = known(db)? {
+        return Ok(hash);
+    }
+    rows(db, &REGISTER, &[scope.into(), key_hash.as_slice().into(), by.into()])?;
+    known(db)?.ok_or_else(|| Fault::Internal("a scope just registered is not there".into()))
+}
+
+/// Makes `login` one that may act in `scope`.
+pub fn add_login(db: &mut SpiClient<'_>, scope: &str, login: Oid, name: &str) -> Result<(), Fault> {
+    rows(db, &ADD_LOGIN, &[scope.into(), login.into(), name.into()]).map(|_| ())
+}
+
+fn names(table: pgrx::spi::SpiTupleTable<'_>) -> Result<Vec<String>, Fault> {
+    table
+        .map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+        .collect()
+}

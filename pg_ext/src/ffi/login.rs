@@ -1,0 +1,235 @@
+//! Logins in the server's own catalogs: made, joined to groups and armed with C calls, so that no statement text ever
+//! holds a verifier. The rights are the caller's business: all of this runs as the extension.
+
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::ffi::{CStr, CString, c_char};
+
+/// What a new login is to be. Password and end come with [`arm`].
+pub struct NewLogin<'a> {
+    /// Its name; judged before.
+    pub name: &'a str,
+    /// May it log in?
+    pub login: bool,
+    /// `INHERIT` or `NOINHERIT`; the server's default if nothing is said.
+    pub inherit: Option<bool>,
+    /// `CONNECTION LIMIT`; the server's default if nothing is said.
+    pub connection_limit: Option<i32>,
+    /// The groups it is a member of from the start.
+    pub groups: &'a [String],
+}
+
+/// `CREATE ROLE`, without a password: with one, even a ready verifier costs the server a key derivation.
+pub fn create(new: &NewLogin<'_>) -> Oid {
+    let name = c(new.name);
+    // SAFETY: nodes are palloc'ed in the current context and the server copies what it keeps. A name that exists is
+    // an ordinary error.
+    unsafe {
+        let mut options = std::ptr::null_mut();
+        options = option(options, c"canlogin", boolean(new.login));
+        if let Some(inherit) = new.inherit {
+            options = option(options, c"inherit", boolean(inherit));
+        }
+        if let Some(limit) = new.connection_limit {
+            options = option(
+                options,
+                c"connectionlimit",
+                pg_sys::makeInteger(limit).cast(),
+            );
+        }
+        if !new.groups.is_empty() {
+            options = option(options, c"addroleto", specs(new.groups).cast());
+        }
+        let mut statement = pg_sys::CreateRoleStmt {
+            type_: pg_sys::NodeTag::T_CreateRoleStmt,
+            stmt_type: pg_sys::RoleStmtType::ROLESTMT_ROLE,
+            role: name.as_ptr().cast_mut(),
+            options,
+        };
+        let parse = pg_sys::make_parsestate(std::ptr::null_mut());
+        let login = pg_sys::CreateRole(parse, &mut statement);
+        pg_sys::free_parsestate(parse);
+        pg_sys::CommandCounterIncrement();
+        login
+    }
+}
+
+/// `GRANT groups TO login`.
+pub fn join(login: &str, groups: &[String]) {
+    // SAFETY: as in `create`.
+    unsafe {
+        let granted = groups.iter().fold(std::ptr::null_mut(), |list, group| {
+            let privilege = palloc_node::<pg_sys::AccessPriv>(pg_sys::NodeTag::T_AccessPriv);
+            (*privilege).priv_name = copy(group);
+            pg_sys::lappend(list, privilege.cast())
+        });
+        let mut statement = pg_sys::GrantRoleStmt {
+            type_: pg_sys::NodeTag::T_GrantRoleStmt,
+            granted_roles: granted,
+            grantee_roles: specs(&[login.to_owned()]),
+            is_grant: true,
+            admin_opt: false,
+            grantor: std::ptr::null_mut(),
+            behavior: pg_sys::DropBehavior::DROP_RESTRICT,
+        };
+        pg_sys::GrantRole(&mut statement);
+        pg_sys::CommandCounterIncrement();
+    }
+}
+
+/// Writes verifier and `VALID UNTIL` straight into the login's row. The hook of password checkers is asked as
+/// `ALTER ROLE` would ask it.
+pub fn arm(login: Oid, name: &str, verifier: &str, valid_until: pg_sys::TimestampTz) {
+    let name = c(name);
+    let secret = c(verifier);
+    // SAFETY: the hook gets what the server itself would give it; the rest is `write`'s.
+    unsafe {
+        if let Some(hook) = pg_sys::check_password_hook {
+            hook(
+                name.as_ptr(),
+                secret.as_ptr(),
+                pg_sys::PasswordType::PASSWORD_TYPE_SCRAM_SHA_256,
+                Datum::from(valid_until),
+                false,
+            );
+        }
+        let text = pg_sys::cstring_to_text(secret.as_ptr());
+        write(
+            login,
+            &[
+                (pg_sys::Anum_pg_authid_rolpassword, Datum::from(text)),
+                (
+                    pg_sys::Anum_pg_authid_rolvaliduntil,
+                    Datum::from(valid_until),
+                ),
+            ],
+        );
+    }
+}
+
+/// Moves `VALID UNTIL`; false if there is no such login.
+pub fn extend(login: Oid, valid_until: pg_sys::TimestampTz) -> bool {
+    // SAFETY: see `write`.
+    unsafe {
+        write(
+            login,
+            &[(
+                pg_sys::Anum_pg_authid_rolvaliduntil,
+                Datum::from(valid_until),
+            )],
+        )
+    }
+}
+
+/// True if the row of `login` has a password, of whatever making.
+pub fn has_password(login: Oid) -> bool {
+    // SAFETY: the tuple is pinned until it is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::AUTHOID as i32,
+            Datum::from(login),
+        );
+        if tuple.is_null() {
+            return false;
+        }
+        let mut null = true;
+        pg_sys::SysCacheGetAttr(
+            pg_sys::SysCacheIdentifier::AUTHOID as i32,
+            tuple,
+            pg_sys::Anum_pg_authid_rolpassword as i16,
+            &mut null,
+        );
+        pg_sys::ReleaseSysCache(tuple);
+        !null
+    }
+}
+
+const COLUMNS: usize = pg_sys::Natts_pg_authid as usize;
+
+/// Replaces columns of a row of `pg_authid`, with the catalog's invalidations; false if there is no such row.
+///
+/// # Safety
+/// Each datum must be of its column's type, and the current user must be allowed to do this: nothing here asks.
+unsafe fn write(login: Oid, columns: &[(u32, Datum)]) -> bool {
+    let mut values = [Datum::from(0_usize); COLUMNS];
+    let mut nulls = [false; COLUMNS];
+    let mut replace = [false; COLUMNS];
+    for (column, value) in columns {
+        values[*column as usize - 1] = *value;
+        replace[*column as usize - 1] = true;
+    }
+    // SAFETY: the arrays are as long as the row is wide; the relation stays locked until the transaction ends, as
+    // ALTER ROLE keeps it.
+    unsafe {
+        let relation =
+            pg_sys::table_open(pg_sys::AuthIdRelationId, pg_sys::RowExclusiveLock as i32);
+        let old = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::AUTHOID as i32,
+            Datum::from(login),
+        );
+        let found = !old.is_null();
+        if found {
+            let new = pg_sys::heap_modify_tuple(
+                old,
+                (*relation).rd_att,
+                values.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+                replace.as_mut_ptr(),
+            );
+            pg_sys::CatalogTupleUpdate(relation, &raw mut (*new).t_self, new);
+            pg_sys::ReleaseSysCache(old);
+        }
+        pg_sys::table_close(relation, pg_sys::NoLock as i32);
+        pg_sys::CommandCounterIncrement();
+        found
+    }
+}
+
+unsafe fn option(
+    list: *mut pg_sys::List,
+    name: &CStr,
+    value: *mut pg_sys::Node,
+) -> *mut pg_sys::List {
+    // SAFETY: the name is static and only read.
+    unsafe {
+        pg_sys::lappend(
+            list,
+            pg_sys::makeDefElem(name.as_ptr().cast_mut(), value, -1).cast(),
+        )
+    }
+}
+
+unsafe fn boolean(value: bool) -> *mut pg_sys::Node {
+    // SAFETY: allocates only.
+    unsafe { pg_sys::makeBoolean(value).cast() }
+}
+
+unsafe fn specs(names: &[String]) -> *mut pg_sys::List {
+    names.iter().fold(std::ptr::null_mut(), |list, name| {
+        // SAFETY: the node is zeroed and tagged, its name is a copy in the same context.
+        unsafe {
+            let spec = palloc_node::<pg_sys::RoleSpec>(pg_sys::NodeTag::T_RoleSpec);
+            (*spec).roletype = pg_sys::RoleSpecType::ROLESPEC_CSTRING;
+            (*spec).rolename = copy(name);
+            (*spec).location = -1;
+            pg_sys::lappend(list, spec.cast())
+        }
+    })
+}
+
+unsafe fn palloc_node<T>(tag: pg_sys::NodeTag) -> *mut T {
+    // SAFETY: every node begins with its tag, and all-zero is what makeNode gives.
+    unsafe {
+        let node = pg_sys::palloc0(size_of::<T>());
+        *node.cast::<pg_sys::NodeTag>() = tag;
+        node.cast()
+    }
+}
+
+unsafe fn copy(text: &str) -> *mut c_char {
+    // SAFETY: pstrdup copies up to the zero byte.
+    unsafe { pg_sys::pstrdup(c(text).as_ptr()) }
+}
+
+fn c(text: &str) -> CString {
+    CString::new(text).expect("a text that came from PostgreSQL has no zero byte")
+}
