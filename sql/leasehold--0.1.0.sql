@@ -246,6 +246,122 @@ create table leasehold.acl_locks (
 comment on table leasehold.acl_locks is 'A row for each kind of object that is granted; who rewrites access lists of that kind locks it first, so that concurrent grants on one table wait instead of failing';
 insert into leasehold.acl_locks values ('database'), ('relation'), ('rest'), ('routine'), ('schema'), ('type');
 
+-- === Recipes ===
+
+create function leasehold.define_role(
+    name text, member_of name[] default '{}', creation_statements text[] default '{}',
+    revocation_statements text[] default '{}', renewal_statements text[] default '{}',
+    default_ttl interval default '1 hour', max_ttl interval default '24 hours', connection_limit int default null,
+    settings text[] default '{}', reassign_to name default null, drop_owned boolean default false,
+    grants text default 'own', revision bigint default null, scope text default null)
+returns text
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'define_role_wrapper';
+comment on function leasehold.define_role(text, name[], text[], text[], text[], interval, interval, int, text[], name, boolean, text, bigint, text) is
+'Defines a recipe for logins, or replaces it, and gives the digest of its text. Its statements run with the rights of whoever defines it';
+
+create function leasehold.drop_role(name text, revision bigint default null, scope text default null)
+returns boolean
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'drop_role_wrapper';
+comment on function leasehold.drop_role(text, bigint, text) is
+'Drops a recipe; true if it was there. Leases made by it live on to their end';
+
+create function leasehold.offer(group_role name, to_role name)
+returns void
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'offer_group_wrapper';
+comment on function leasehold.offer(name, name) is
+'Lets recipes defined by a role (or by its members) hand out membership in a group. For superusers';
+
+create function leasehold.withdraw(group_role name, from_role name)
+returns boolean
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'withdraw_group_wrapper';
+comment on function leasehold.withdraw(name, name) is
+'Takes an offer back; true if there was one. Logins that live keep what they have. For superusers';
+
+-- === Issuing ===
+
+create function leasehold.issue(
+    role text, ttl interval default null, max_ttl interval default null, cap interval default null,
+    owners text[] default null, owner_ttls interval[] default null, owner_revisions bigint[] default null,
+    display_name text default null, login text default null, verifier text default null,
+    request_id text default null, digest text default null, scope text default null)
+returns table (lease_id text, login text, password text, ttl_seconds bigint, max_ttl_seconds bigint,
+               issued_at timestamptz, expires_at timestamptz)
+language c volatile parallel unsafe rows 1 set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'issue_lease_wrapper';
+comment on function leasehold.issue(text, interval, interval, interval, text[], interval[], bigint[], text, text, text, text, text, text) is
+'Makes a login and its lease in this transaction. The password is shown once, and only if no verifier was given';
+
+create function leasehold.settle(request_ids text[], scope text default null)
+returns table (request_id text, outcome text, ttl_seconds bigint)
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'settle_requests_wrapper';
+comment on function leasehold.settle(text[], text) is
+'What became of requests whose answer got lost: issued, ended, or cancelled from now on';
+
+-- === Living ===
+
+create function leasehold.renew(
+    lease_id text, ttl interval default null, max_ttl interval default null, digest text default null,
+    scope text default null)
+returns table (ttl_seconds bigint, expires_at timestamptz)
+language c volatile parallel unsafe rows 1 set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'renew_lease_wrapper';
+comment on function leasehold.renew(text, interval, interval, text, text) is
+'Gives a living lease a new end, counted from now and never past its maximum, which is counted from the issue';
+
+create function leasehold.revoke(lease_id text, scope text default null)
+returns text
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'revoke_lease_wrapper';
+comment on function leasehold.revoke(text, text) is
+'Ends a lease when this transaction commits: fenced (no login is possible then), ending (its worker is woken then), or gone (there is none)';
+
+create function leasehold.revoke_prefix(prefix text, at_most int default 500, scope text default null)
+returns bigint
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'revoke_prefix_wrapper';
+comment on function leasehold.revoke_prefix(text, int, text) is
+'Ends leases whose id is the prefix or lies below it, cut at slashes, at most so many at once; how many are left, counted no further than that';
+
+create function leasehold.revoke_owner(owner text, scope text default null)
+returns void
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'revoke_owner_wrapper';
+comment on function leasehold.revoke_owner(text, text) is
+'Ends an owner for ever, and with it everything that is tied to it or to what is below it';
+
+create function leasehold.owner_ends(owner text, parent text, ttl interval, revision bigint, scope text default null)
+returns boolean
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'owner_ends_wrapper';
+comment on function leasehold.owner_ends(text, text, interval, bigint, text) is
+'Says how long an owner still lives (null for ever, zero no longer) and what it ends with; false if that is old news';
+
+create function leasehold.changes(at_most int default 500, scope text default null)
+returns table (id bigint, lease_id text, kind text, ttl_seconds bigint, expires_at timestamptz, cause text, at timestamptz)
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'read_changes_wrapper';
+comment on function leasehold.changes(int, text) is
+'Renewals and ends that the store of a scope has not acknowledged, oldest first';
+
+create function leasehold.ack_changes(ids bigint[], scope text default null)
+returns bigint
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'ack_changes_wrapper';
+comment on function leasehold.ack_changes(bigint[], text) is
+'Acknowledges changes by their ids; how many of them were still there';
+
+create function leasehold.register_scope(scope text, key text)
+returns void
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'register_scope_wrapper';
+comment on function leasehold.register_scope(text, text) is
+'Lets the calling role act in the scope of a store, by showing the key that the store has shown first';
+
 -- === Group roles: cluster-wide, so another database's installation may have made them; a stranger's are an error ===
 
 do $$
@@ -548,3 +664,21 @@ grant execute on function leasehold.installation(), leasehold.api_version()
 grant execute on function leasehold.heartbeat() to leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader;
 grant execute on function leasehold.sweep(int) to leasehold_issuer, leasehold_admin;
 grant execute on function leasehold.check() to leasehold_admin, leasehold_reader;
+grant execute on function
+    leasehold.issue(text, interval, interval, interval, text[], interval[], bigint[], text, text, text, text, text, text),
+    leasehold.settle(text[], text),
+    leasehold.renew(text, interval, interval, text, text),
+    leasehold.changes(int, text),
+    leasehold.ack_changes(bigint[], text)
+ to leasehold_issuer;
+grant execute on function
+    leasehold.revoke(text, text),
+    leasehold.revoke_prefix(text, int, text),
+    leasehold.revoke_owner(text, text),
+    leasehold.owner_ends(text, text, interval, bigint, text)
+ to leasehold_issuer, leasehold_admin;
+grant execute on function
+    leasehold.define_role(text, name[], text[], text[], text[], interval, interval, int, text[], name, boolean, text, bigint, text),
+    leasehold.drop_role(text, bigint, text)
+ to leasehold_definer;
+grant execute on function leasehold.register_scope(text, text) to leasehold_issuer, leasehold_definer;

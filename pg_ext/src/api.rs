@@ -1,4 +1,9 @@
 //! The SQL-callable shells: parse the arguments, call a verb, convert the answer. No decision is taken here.
 
 mod end;
+mod args;
 mod error;
+mod issuing;
+mod living;
+mod place;
+mod recipes;

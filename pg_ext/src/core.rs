@@ -3,9 +3,10 @@
 pub mod backoff;
 pub mod digest;
 pub mod error;
+pub mod instant;
 pub mod label;
-pub mod power;
 pub mod names;
+pub mod power;
 pub mod prefix;
 pub mod scram;
 pub mod template;

@@ -1,3 +1,12 @@
 //! The verbs of a lease: issue, renew, revoke, settle, end. Each is one function that is called inside a transaction.
 
 pub mod end;
+pub mod changes;
+pub mod issue;
+pub mod login;
+pub mod owner;
+pub mod renew;
+pub mod revoke;
+pub mod scope;
+pub mod settle;
+pub mod spread;

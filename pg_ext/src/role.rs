@@ -1,4 +1,8 @@
 //! Roles (recipes): how they are defined, offered, planned and audited.
 
 pub mod audit;
+pub mod define;
+pub mod offer;
+pub mod rights;
+pub mod settings;
 pub mod statements;

@@ -18,15 +18,40 @@ thread_local! {
 }
 
 /// Whom `group` is offered to, by OID and name. Both count: an OID may be another role's after a restore.
-pub fn of_group(db: &mut SpiClient<'_>, group: Oid, name: &str) -> Result<Vec<(Oid, String)>, Fault> {
+pub fn of_group(
+    db: &mut SpiClient<'_>,
+    group: Oid,
+    name: &str,
+) -> Result<Vec<(Oid, String)>, Fault> {
     rows(db, &OF_GROUP, &[group.into(), name.into()])?
-        .map(|row| Ok((row.get(1)?.unwrap_or(Oid::INVALID), row.get(2)?.unwrap_or_default())))
+        .map(|row| {
+            Ok((
+                row.get(1)?.unwrap_or(Oid::INVALID),
+                row.get(2)?.unwrap_or_default(),
+            ))
+        })
         .collect()
 }
 
 /// Offers a group to a role; each by OID and name.
-pub fn add(db: &mut SpiClient<'_>, group: (Oid, &str), to: (Oid, &str), by: &str) -> Result<(), Fault> {
-    rows(db, &ADD, &[group.0.into(), group.1.into(), to.0.into(), to.1.into(), by.into()]).map(|_| ())
+pub fn add(
+    db: &mut SpiClient<'_>,
+    group: (Oid, &str),
+    to: (Oid, &str),
+    by: &str,
+) -> Result<(), Fault> {
+    rows(
+        db,
+        &ADD,
+        &[
+            group.0.into(),
+            group.1.into(),
+            to.0.into(),
+            to.1.into(),
+            by.into(),
+        ],
+    )
+    .map(|_| ())
 }
 
 /// Takes an offer back; false if there was none.

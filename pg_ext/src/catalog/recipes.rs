@@ -123,7 +123,10 @@ pub fn find(db: &mut SpiClient<'_>, scope: &str, name: &str) -> Result<Option<Re
         scope: scope.to_owned(),
         name: name.to_owned(),
         digest: row.get(1)?.ok_or_else(absent)?,
-        definer: (row.get(2)?.ok_or_else(absent)?, row.get(3)?.ok_or_else(absent)?),
+        definer: (
+            row.get(2)?.ok_or_else(absent)?,
+            row.get(3)?.ok_or_else(absent)?,
+        ),
         terms: Terms {
             member_of: row.get(4)?.ok_or_else(absent)?,
             member_of_oids: row.get(5)?.ok_or_else(absent)?,

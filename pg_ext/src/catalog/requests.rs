@@ -26,9 +26,22 @@ thread_local! {
 
 /// Takes the id for a new lease and gives that lease its number; `None` if the id is taken. Waits for another
 /// transaction that has it in its hands.
-pub fn claim(db: &mut SpiClient<'_>, scope: &str, id: &str, fingerprint: &[u8; 32]) -> Result<Option<i64>, Fault> {
-    let made = rows(db, &CLAIM, &[scope.into(), id.into(), fingerprint.as_slice().into()])?;
-    Ok(if made.is_empty() { None } else { made.first().get_one()? })
+pub fn claim(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    id: &str,
+    fingerprint: &[u8; 32],
+) -> Result<Option<i64>, Fault> {
+    let made = rows(
+        db,
+        &CLAIM,
+        &[scope.into(), id.into(), fingerprint.as_slice().into()],
+    )?;
+    Ok(if made.is_empty() {
+        None
+    } else {
+        made.first().get_one()?
+    })
 }
 
 /// Takes the id so that it never makes a lease; false if it is taken. Waits as [`claim`] does.

@@ -21,7 +21,12 @@ thread_local! {
 }
 
 /// True if `login` has shown the key of `scope`.
-pub fn is_login(db: &mut SpiClient<'_>, scope: &str, login: Oid, name: &str) -> Result<bool, Fault> {
+pub fn is_login(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    login: Oid,
+    name: &str,
+) -> Result<bool, Fault> {
     Ok(!rows(db, &IS_LOGIN, &[scope.into(), login.into(), name.into()])?.is_empty())
 }
 
@@ -36,15 +41,28 @@ pub fn all(db: &mut SpiClient<'_>) -> Result<Vec<String>, Fault> {
 }
 
 /// Registers `scope` unless it is; the hash of its key, whoever registered it.
-pub fn register(db: &mut SpiClient<'_>, scope: &str, key_hash: &[u8; 32], by: &str) -> Result<Vec<u8>, Fault> {
+pub fn register(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    key_hash: &[u8; 32],
+    by: &str,
+) -> Result<Vec<u8>, Fault> {
     let known = |db: &mut SpiClient<'_>| -> Result<Option<Vec<u8>>, Fault> {
         let found = rows(db, &KEY, &[scope.into()])?;
-        Ok(if found.is_empty() { None } else { found.first().get_one::<Vec<u8>>()? })
+        Ok(if found.is_empty() {
+            None
+        } else {
+            found.first().get_one::<Vec<u8>>()?
+        })
     };
     if let Some(hash) = known(db)? {
         return Ok(hash);
     }
-    rows(db, &REGISTER, &[scope.into(), key_hash.as_slice().into(), by.into()])?;
+    rows(
+        db,
+        &REGISTER,
+        &[scope.into(), key_hash.as_slice().into(), by.into()],
+    )?;
     known(db)?.ok_or_else(|| Fault::Internal("a scope just registered is not there".into()))
 }
 

@@ -1,0 +1,52 @@
+//! What all the doors have in common: who is calling, and arguments that are null or hold nulls.
+
+use crate::core::error::Fault;
+use crate::ffi::identity;
+use crate::lease::scope::Caller;
+use pgrx::datum::Array;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::spi::{Spi, SpiClient};
+use std::ffi::CStr;
+
+/// Runs a verb with the rights of the extension. Who called is found out before.
+pub fn verb<R>(
+    work: impl FnOnce(&mut SpiClient<'_>, &Caller) -> Result<R, Fault>,
+) -> Result<R, ErrorReport> {
+    let caller = Caller::current()?;
+    let result = identity::as_extension(|| Spi::connect_mut(|db| work(db, &caller)));
+    Ok(result?)
+}
+
+/// An argument that can not be null.
+pub fn need<T>(what: &str, value: Option<T>) -> Result<T, Fault> {
+    value.ok_or_else(|| Fault::argument(format!("{what} is null"), "Give a value."))
+}
+
+/// A list of texts; an absent list is empty.
+pub fn texts(what: &str, list: Option<Array<'_, &str>>) -> Result<Vec<String>, Fault> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    list.iter()
+        .map(|text| Ok(text.ok_or_else(|| holds_null(what))?.to_owned()))
+        .collect()
+}
+
+/// A list of names; an absent list is empty.
+pub fn names(what: &str, list: Option<Array<'_, &CStr>>) -> Result<Vec<String>, Fault> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    list.iter()
+        .map(|name| {
+            Ok(name
+                .ok_or_else(|| holds_null(what))?
+                .to_string_lossy()
+                .into_owned())
+        })
+        .collect()
+}
+
+fn holds_null(what: &str) -> Fault {
+    Fault::argument(format!("{what} holds a null"), "Leave it out.")
+}

@@ -1,0 +1,86 @@
+//! The outbox: what a broker's store has not acknowledged yet. A scope without a broker has none.
+
+use super::plan::{Plan, rows};
+use super::time::{instant, micros};
+use crate::core::error::Fault;
+use crate::core::names::SQL_SCOPE;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::spi::SpiClient;
+
+/// One row of it.
+pub struct Change {
+    /// What it is acknowledged by.
+    pub id: i64,
+    /// The lease's id.
+    pub lease_id: String,
+    /// `renewed` or `ended`.
+    pub kind: String,
+    /// The lease's own end after a renewal.
+    pub expires_at: Option<i64>,
+    /// Why it ended.
+    pub cause: Option<String>,
+    /// When this was written.
+    pub at: i64,
+}
+
+thread_local! {
+    static RENEWED: Plan = const { Plan::new(
+        "insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at)
+         values ($1, $2, $3, 'renewed', $4)") };
+    static READ: Plan = const { Plan::new(
+        "select id, lease_id, kind, expires_at, cause, at from leasehold.outbox where scope = any($1) order by id limit $2") };
+    static ACKNOWLEDGE: Plan = const { Plan::new(
+        "with gone as (delete from leasehold.outbox where id = any($1) and scope = any($2) returning 1)
+         select pg_catalog.count(*) from gone") };
+}
+
+/// Notes a renewal.
+pub fn renewed(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    number: i64,
+    lease_id: &str,
+    expires_at: i64,
+) -> Result<(), Fault> {
+    if scope == SQL_SCOPE {
+        return Ok(());
+    }
+    let args = [
+        scope.into(),
+        number.into(),
+        lease_id.into(),
+        instant(expires_at).into(),
+    ];
+    rows(db, &RENEWED, &args).map(|_| ())
+}
+
+/// The oldest rows of these scopes.
+pub fn read(db: &mut SpiClient<'_>, scopes: &[String], at_most: i64) -> Result<Vec<Change>, Fault> {
+    rows(db, &READ, &[scopes.to_vec().into(), at_most.into()])?
+        .map(|row| {
+            Ok(Change {
+                id: row.get(1)?.unwrap_or_default(),
+                lease_id: row.get(2)?.unwrap_or_default(),
+                kind: row.get(3)?.unwrap_or_default(),
+                expires_at: row.get::<TimestampWithTimeZone>(4)?.map(micros),
+                cause: row.get(5)?,
+                at: row
+                    .get::<TimestampWithTimeZone>(6)?
+                    .map(micros)
+                    .unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// Removes what has been acknowledged; how many rows that were.
+pub fn acknowledge(db: &mut SpiClient<'_>, ids: &[i64], scopes: &[String]) -> Result<i64, Fault> {
+    Ok(rows(
+        db,
+        &ACKNOWLEDGE,
+        &[ids.to_vec().into(), scopes.to_vec().into()],
+    )?
+    .first()
+    .get_one()?
+    .unwrap_or(0))
+}

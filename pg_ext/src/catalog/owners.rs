@@ -1,0 +1,98 @@
+//! The table of owners: what leases are tied to besides their own end.
+
+use super::plan::{Plan, rows};
+use super::time::{instant, micros};
+use crate::core::error::Fault;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::spi::SpiClient;
+
+/// An owner as it is known here.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// Its name.
+    pub owner: String,
+    /// What it ends with.
+    pub parent: Option<String>,
+    /// Its end; `None` is never.
+    pub ends_at: Option<i64>,
+    /// The store's revision of this.
+    pub revision: i64,
+    /// True once it has ended, for ever.
+    pub ended: bool,
+}
+
+macro_rules! columns {
+    () => {
+        "owner, parent, coalesce(ended_at, ends_at), revision, ended"
+    };
+}
+
+thread_local! {
+    static HOLD: Plan = const { Plan::new(concat!(
+        "select ", columns!(), " from leasehold.owners where scope = $1 and owner = any($2) order by owner for key share")) };
+    static LOCK: Plan = const { Plan::new(concat!(
+        "select ", columns!(), " from leasehold.owners where scope = $1 and owner = $2 for update")) };
+    static INSERT: Plan = const { Plan::new(
+        "insert into leasehold.owners (scope, owner, parent, ends_at, revision, ended, ended_at)
+         values ($1, $2, $3, $4, $5, $6, case when $6 then $7::timestamptz end)
+         on conflict (scope, owner) do nothing returning true") };
+    static UPDATE: Plan = const { Plan::new(
+        "update leasehold.owners
+            set parent = $3, ends_at = $4, revision = $5, ended = $6, ended_at = case when $6 then $7::timestamptz end,
+                spread_due = spread_due or $8
+          where scope = $1 and owner = $2") };
+}
+
+/// The owners of these names that are known; none of them can be ended or shortened before this transaction ends.
+pub fn hold(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Vec<Owner>, Fault> {
+    read(rows(db, &HOLD, &[scope.into(), names.to_vec().into()])?)
+}
+
+/// The owner of that name, ours alone until the transaction ends.
+pub fn lock(db: &mut SpiClient<'_>, scope: &str, owner: &str) -> Result<Option<Owner>, Fault> {
+    Ok(read(rows(db, &LOCK, &[scope.into(), owner.into()])?)?.pop())
+}
+
+/// Writes an owner that is not known yet; false if another transaction did so first.
+pub fn insert(db: &mut SpiClient<'_>, scope: &str, new: &Owner, now: i64) -> Result<bool, Fault> {
+    Ok(!rows(db, &INSERT, &values(scope, new, now))?.is_empty())
+}
+
+/// Writes what is known of an owner whose row is locked. `earlier` says that leases under it may have to end earlier.
+pub fn update(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    new: &Owner,
+    now: i64,
+    earlier: bool,
+) -> Result<(), Fault> {
+    let mut args = Vec::from(values(scope, new, now));
+    args.push(earlier.into());
+    rows(db, &UPDATE, &args).map(|_| ())
+}
+
+fn values<'a>(scope: &'a str, new: &'a Owner, now: i64) -> [DatumWithOid<'a>; 7] {
+    [
+        scope.into(),
+        new.owner.as_str().into(),
+        new.parent.as_deref().into(),
+        new.ends_at.map(instant).into(),
+        new.revision.into(),
+        new.ended.into(),
+        instant(now).into(),
+    ]
+}
+
+fn read(table: pgrx::spi::SpiTupleTable<'_>) -> Result<Vec<Owner>, Fault> {
+    table
+        .map(|row| {
+            Ok(Owner {
+                owner: row.get(1)?.unwrap_or_default(),
+                parent: row.get(2)?,
+                ends_at: row.get::<TimestampWithTimeZone>(3)?.map(micros),
+                revision: row.get(4)?.unwrap_or_default(),
+                ended: row.get(5)?.unwrap_or_default(),
+            })
+        })
+        .collect()
+}

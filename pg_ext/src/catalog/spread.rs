@@ -1,0 +1,168 @@
+//! How the end of an owner reaches what is below it: its children and the leases tied to it.
+
+use super::plan::{Plan, rows};
+use super::time::{instant, micros};
+use crate::core::error::Fault;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::spi::SpiClient;
+
+/// An owner whose end has come nearer, its row locked.
+pub struct Nearer {
+    /// Its scope.
+    pub scope: String,
+    /// Its name.
+    pub owner: String,
+    /// True if it has ended.
+    pub ended: bool,
+    /// Its earliest end, those above it included; `None` is never.
+    pub ends_at: Option<i64>,
+}
+
+/// What one batch below an owner came to.
+pub struct Batch {
+    /// How many leases were moved.
+    pub moved: i64,
+    /// How many are left whose row somebody holds.
+    pub held: i64,
+}
+
+thread_local! {
+    static TAKE: Plan = const { Plan::new(
+        "with recursive taken as materialized (
+             select o.scope, o.owner, o.ended from leasehold.owners o
+              where o.spread_due order by o.scope, o.owner limit 1 for update skip locked
+         ), up as (
+             select o.scope, o.parent, coalesce(o.ended_at, o.ends_at) as ends_at
+               from leasehold.owners o join taken t on t.scope = o.scope and t.owner = o.owner
+             union all
+             select o.scope, o.parent, coalesce(o.ended_at, o.ends_at)
+               from up join leasehold.owners o on o.scope = up.scope and o.owner = up.parent
+         )
+         select t.scope, t.owner, t.ended, (select pg_catalog.min(up.ends_at) from up) from taken t") };
+    static CHILDREN: Plan = const { Plan::new(
+        "with few as (
+             select c.owner from leasehold.owners c
+              where c.scope = $1 and c.parent = $2 and not c.ended and (not c.spread_due or $3)
+              limit $5 for update
+         ), told as (
+             update leasehold.owners c
+                set spread_due = true, ended = c.ended or $3, ended_at = case when $3 then $4::timestamptz else c.ended_at end
+               from few where c.scope = $1 and c.owner = few.owner returning 1
+         )
+         select pg_catalog.count(*) from told") };
+    static LEASES: Plan = const { Plan::new(
+        "with few as materialized (
+             select l.lease_number from leasehold.live_leases l
+              where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
+              limit $4 for update skip locked
+         ), moved as (
+             update leasehold.live_leases l set due_at = $3 from few where l.lease_number = few.lease_number returning 1
+         )
+         select pg_catalog.count(*) from moved") };
+    static HELD: Plan = const { Plan::new(
+        "with held as materialized (
+             select l.lease_number from leasehold.live_leases l
+              where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
+         ), asked as (
+             insert into leasehold.end_requests (lease_number, cause, ended_by)
+             select h.lease_number, 'owner', current_user from held h where $4
+             on conflict (lease_number) do nothing
+         )
+         select pg_catalog.count(*) from held") };
+    static DONE: Plan = const { Plan::new(
+        "update leasehold.owners set spread_due = false where scope = $1 and owner = $2") };
+    static POSTPONE: Plan = const { Plan::new(
+        "with recursive due as materialized (
+             select l.lease_number, l.scope, l.owner, l.expires_at from leasehold.live_leases l
+              where l.state = 'active' and l.due_at <= $1 and l.due_at < l.expires_at and l.owner is not null
+                and l.cause is null order by l.due_at limit $2 for update skip locked
+         ), up as (
+             select d.lease_number, o.scope, o.parent, coalesce(o.ended_at, o.ends_at) as ends_at
+               from due d join leasehold.owners o on o.scope = d.scope and o.owner = d.owner
+             union all
+             select up.lease_number, o.scope, o.parent, coalesce(o.ended_at, o.ends_at)
+               from up join leasehold.owners o on o.scope = up.scope and o.owner = up.parent
+         ), fresh as (
+             select d.lease_number, least(d.expires_at, pg_catalog.min(up.ends_at)) as due_at
+               from due d left join up using (lease_number) group by d.lease_number, d.expires_at
+         ), moved as (
+             update leasehold.live_leases l set due_at = f.due_at
+               from fresh f where l.lease_number = f.lease_number and f.due_at > $1 returning 1
+         )
+         select pg_catalog.count(*) from moved") };
+}
+
+/// The next owner whose end has come nearer.
+pub fn take(db: &mut SpiClient<'_>) -> Result<Option<Nearer>, Fault> {
+    let found = rows(db, &TAKE, &[])?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let row = found.first();
+    Ok(Some(Nearer {
+        scope: row.get(1)?.unwrap_or_default(),
+        owner: row.get(2)?.unwrap_or_default(),
+        ended: row.get(3)?.unwrap_or_default(),
+        ends_at: row.get::<TimestampWithTimeZone>(4)?.map(micros),
+    }))
+}
+
+/// Passes it on to at most `at_most` children; how many there were.
+pub fn children(db: &mut SpiClient<'_>, of: &Nearer, now: i64, at_most: i64) -> Result<i64, Fault> {
+    let args = [
+        of.scope.as_str().into(),
+        of.owner.as_str().into(),
+        of.ended.into(),
+        instant(now).into(),
+        at_most.into(),
+    ];
+    count(rows(db, &CHILDREN, &args)?)
+}
+
+/// Makes at most `at_most` leases end with it. When no more can be moved, those whose row somebody holds are counted,
+/// and if the owner has ended their end is noted beside them.
+pub fn leases(
+    db: &mut SpiClient<'_>,
+    of: &Nearer,
+    ends_at: i64,
+    at_most: i64,
+) -> Result<Batch, Fault> {
+    let args = [
+        of.scope.as_str().into(),
+        of.owner.as_str().into(),
+        instant(ends_at).into(),
+        at_most.into(),
+    ];
+    let moved = count(rows(db, &LEASES, &args)?)?;
+    if moved > 0 {
+        return Ok(Batch { moved, held: 0 });
+    }
+    let args = [
+        of.scope.as_str().into(),
+        of.owner.as_str().into(),
+        instant(ends_at).into(),
+        of.ended.into(),
+    ];
+    let held = count(rows(db, &HELD, &args)?)?;
+    Ok(Batch { moved, held })
+}
+
+/// Notes that all below an owner knows.
+pub fn done(db: &mut SpiClient<'_>, of: &Nearer) -> Result<(), Fault> {
+    rows(
+        db,
+        &DONE,
+        &[of.scope.as_str().into(), of.owner.as_str().into()],
+    )
+    .map(|_| ())
+}
+
+/// Works out anew the end of leases that are due by their owners, at most `at_most`, and moves those whose owners
+/// have been given more time; how many these were.
+pub fn postpone(db: &mut SpiClient<'_>, now: i64, at_most: i64) -> Result<i64, Fault> {
+    count(rows(db, &POSTPONE, &[instant(now).into(), at_most.into()])?)
+}
+
+fn count(table: pgrx::spi::SpiTupleTable<'_>) -> Result<i64, Fault> {
+    Ok(table.first().get_one()?.unwrap_or(0))
+}

@@ -1,0 +1,151 @@
+//! The login of a new lease: made, joined, armed. Everything that decides what it can do is in the recipe.
+
+use crate::catalog::recipes::Recipe;
+use crate::core::error::{Fault, SqlState};
+use crate::core::scram::Verifier;
+use crate::ffi::login::NewLogin;
+use crate::ffi::{identity, login, subxact};
+use crate::role::statements::{self, Kind, Step, Values};
+use crate::role::{rights, settings};
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::spi::SpiClient;
+
+/// What the login is to be.
+pub struct Wanted<'a> {
+    /// Its name; allowed, perhaps taken.
+    pub name: &'a str,
+    /// Its verifier.
+    pub verifier: &'a Verifier,
+    /// Its lease's own end.
+    pub expires_at: i64,
+    /// The end as texts show it.
+    pub expiration: &'a str,
+    /// What makes it.
+    pub recipe: &'a Recipe,
+    /// Whose rights the recipe's statements run with.
+    pub definer: Oid,
+}
+
+/// Makes the login. `None` if the recipe's statements made none under that name, which only a superuser's may.
+pub fn make(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<Oid>, Fault> {
+    let Wanted {
+        name,
+        recipe,
+        definer,
+        ..
+    } = *wanted;
+    let terms = &recipe.terms;
+    if identity::find(name).is_some() {
+        return Err(taken(name));
+    }
+    for (group, then) in terms.member_of.iter().zip(&terms.member_of_oids) {
+        rights::same_group(db, definer, group, *then)?;
+    }
+    let values = Values {
+        name,
+        verifier: Some(wanted.verifier.as_str()),
+        expiration: Some(wanted.expiration),
+    };
+    let mut steps = if terms.creation.is_empty() {
+        vec![Step::CreateLogin(statements::LoginOptions {
+            login: true,
+            ..Default::default()
+        })]
+    } else {
+        statements::plan(Kind::Creation, &terms.creation, &values)?
+    };
+    if !terms.settings.is_empty() {
+        let texts: Vec<String> = terms
+            .settings
+            .iter()
+            .map(|text| settings::statement(text))
+            .collect::<Result<_, _>>()?;
+        steps.extend(statements::plan(Kind::Creation, &texts, &values)?);
+    }
+    for step in &steps {
+        for group in groups_of(step) {
+            rights::group(db, definer, group)?;
+        }
+    }
+    statements::hold_locks(&steps)?;
+
+    let mut joined = false;
+    for step in &steps {
+        match step {
+            Step::CreateLogin(options) => {
+                let mut groups = options.in_roles.clone();
+                groups.extend(
+                    terms
+                        .member_of
+                        .iter()
+                        .filter(|group| !options.in_roles.contains(group))
+                        .cloned(),
+                );
+                create(&NewLogin {
+                    name,
+                    login: options.login,
+                    inherit: options.inherit,
+                    connection_limit: options.connection_limit.or(terms.connection_limit),
+                    groups: &groups,
+                })?;
+                joined = true;
+            }
+            Step::GrantGroups(groups) => login::join(name, groups),
+            Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
+                statements::run(statement, definer, name)?;
+            }
+        }
+    }
+    let Some(made) = identity::find(name) else {
+        if identity::is_superuser(definer) {
+            return Ok(None);
+        }
+        return Err(Fault::Statement {
+            state: SqlState(*b"42704"),
+            what: format!("the creation statements of role \"{}\" left no login under the name given to them", recipe.name),
+            cure: Some("Begin with CREATE ROLE \"{{name}}\" WITH LOGIN; only a superuser's recipe may give a lease without a login.".into()),
+        });
+    };
+    if !joined && !terms.member_of.is_empty() {
+        login::join(name, &terms.member_of);
+    }
+    login::arm(made, name, wanted.verifier.as_str(), wanted.expires_at);
+    Ok(Some(made))
+}
+
+fn groups_of(step: &Step) -> &[String] {
+    match step {
+        Step::CreateLogin(options) => &options.in_roles,
+        Step::GrantGroups(groups) => groups,
+        Step::AlterLoginSet(_) | Step::AsDefiner(_) => &[],
+    }
+}
+
+/// Creates the login. Another transaction may have created one of that name since we looked; its error becomes ours,
+/// and nothing is written after it: the transaction ends here.
+fn create(new: &NewLogin<'_>) -> Result<(), Fault> {
+    match subxact::caught(|| login::create(new)) {
+        Ok(_) => Ok(()),
+        Err(error) => match &error {
+            CaughtError::PostgresError(report)
+                if matches!(
+                    report.sql_error_code(),
+                    PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
+                        | PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT
+                ) =>
+            {
+                Err(taken(new.name))
+            }
+            _ => error.rethrow(),
+        },
+    }
+}
+
+fn taken(name: &str) -> Fault {
+    Fault::LoginName {
+        login: name.to_owned(),
+        why: "there is a role of that name",
+    }
+}

@@ -1,0 +1,35 @@
+//! How the sweeper carries news of owners on to leases, in batches. `owner_ends` and `revoke_owner` write one row, however
+//! many leases hang on it; this is the rest of their work.
+
+use crate::catalog::spread;
+use crate::core::error::Fault;
+use pgrx::spi::SpiClient;
+
+/// Carries the news of one owner on to at most `at_most` of its children and of its leases; true if there is more to do
+/// at once. Leases whose row somebody holds do not count as more to do: the next pass finds them.
+pub fn spread(db: &mut SpiClient<'_>, now: i64, at_most: i64) -> Result<bool, Fault> {
+    let Some(nearer) = spread::take(db)? else {
+        return Ok(false);
+    };
+    let told = spread::children(db, &nearer, now, at_most)?;
+    let Some(ends_at) = nearer.ends_at else {
+        // It has more time than before after all.
+        spread::done(db, &nearer)?;
+        return Ok(true);
+    };
+    let batch = spread::leases(db, &nearer, ends_at, at_most)?;
+    if told > 0 || batch.moved > 0 {
+        return Ok(true);
+    }
+    // For an owner that has ended the ends of held leases are noted by now. One that will end later stays noted itself.
+    if batch.held == 0 || nearer.ended {
+        spread::done(db, &nearer)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Gives leases that are due by an owner's former end the time their owners have now; true if there may be more.
+pub fn postpone(db: &mut SpiClient<'_>, now: i64, at_most: i64) -> Result<bool, Fault> {
+    Ok(spread::postpone(db, now, at_most)? >= at_most)
+}
