@@ -161,6 +161,8 @@ create table leasehold.live_leases (
 );
 create unique index live_leases_login_oid on leasehold.live_leases (login_oid);
 create index live_leases_due_at on leasehold.live_leases (due_at) where state = 'active';
+create index live_leases_owner_due_at on leasehold.live_leases (due_at)
+    where state = 'active' and owner is not null and due_at < expires_at;
 create index live_leases_next_attempt_at on leasehold.live_leases (next_attempt_at) where state = 'fenced';
 create index live_leases_owner on leasehold.live_leases (scope, owner, due_at) where owner is not null and state = 'active';
 alter table leasehold.live_leases set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);

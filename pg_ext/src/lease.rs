@@ -1,7 +1,7 @@
 //! The verbs of a lease: issue, renew, revoke, settle, end. Each is one function that is called inside a transaction.
 
-pub mod end;
 pub mod changes;
+pub mod end;
 pub mod issue;
 pub mod login;
 pub mod owner;

@@ -96,9 +96,6 @@ thread_local! {
         "select ", columns!(), " from leasehold.live_leases where scope = any($1) and lease_id = $2 for update")) };
     static FIND: Plan = const { Plan::new(concat!(
         "select ", columns!(), " from leasehold.live_leases where scope = any($1) and lease_id = $2")) };
-    static IS_KNOWN: Plan = const { Plan::new(
-        "select from leasehold.live_leases where scope = $1 and lease_id = $2
-         union all select from leasehold.past_leases where scope = $1 and lease_id = $2") };
     static RENEW: Plan = const { Plan::new(
         "update leasehold.live_leases set expires_at = $2, max_expires_at = $3, due_at = $4 where lease_number = $1") };
 }
@@ -153,11 +150,6 @@ pub fn find(
     lease_id: &str,
 ) -> Result<Vec<Lease>, Fault> {
     read(rows(db, &FIND, &[scopes.to_vec().into(), lease_id.into()])?)
-}
-
-/// True if a lease of that id exists or existed.
-pub fn is_known(db: &mut SpiClient<'_>, scope: &str, lease_id: &str) -> Result<bool, Fault> {
-    Ok(!rows(db, &IS_KNOWN, &[scope.into(), lease_id.into()])?.is_empty())
 }
 
 /// Moves the ends of a lease whose row is locked.

@@ -120,29 +120,6 @@ pub fn extend(login: Oid, valid_until: pg_sys::TimestampTz) -> bool {
     }
 }
 
-/// True if the row of `login` has a password, of whatever making.
-pub fn has_password(login: Oid) -> bool {
-    // SAFETY: the tuple is pinned until it is released.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(
-            pg_sys::SysCacheIdentifier::AUTHOID as i32,
-            Datum::from(login),
-        );
-        if tuple.is_null() {
-            return false;
-        }
-        let mut null = true;
-        pg_sys::SysCacheGetAttr(
-            pg_sys::SysCacheIdentifier::AUTHOID as i32,
-            tuple,
-            pg_sys::Anum_pg_authid_rolpassword as i16,
-            &mut null,
-        );
-        pg_sys::ReleaseSysCache(tuple);
-        !null
-    }
-}
-
 const COLUMNS: usize = pg_sys::Natts_pg_authid as usize;
 
 /// Replaces columns of a row of `pg_authid`, with the catalog's invalidations; false if there is no such row.

@@ -1,8 +1,8 @@
 //! Revoke: the end of leases, now. A function can not commit, so what can be fenced at once is fenced in the caller's
 //! transaction, and the sweeper, woken by the commit, does the rest.
 
-use super::owner;
 use super::scope::Caller;
+use super::{end, owner};
 use crate::catalog::ends::{self, Ended};
 use crate::catalog::leases;
 use crate::core::error::Fault;
@@ -105,10 +105,17 @@ fn begin() -> i64 {
     clock::wall()
 }
 
-/// Leaves what is due to the sweeper; true if nothing is left for it to fence.
+/// Fences what can be fenced at once; true if that was all of it. The rest is due, for the sweeper. It also ends the
+/// sessions of what is fenced, so it is woken in any case.
 fn fence(ended: &[Ended], now: i64) -> bool {
-    if !ended.is_empty() {
-        wake::at_commit(now);
+    if ended.is_empty() {
+        return true;
     }
-    ended.is_empty()
+    wake::at_commit(now);
+    let locked: Vec<i64> = ended
+        .iter()
+        .filter(|lease| lease.locked)
+        .map(|lease| lease.number)
+        .collect();
+    !locked.is_empty() && end::fence_now(&locked).len() == ended.len()
 }

@@ -12,6 +12,7 @@ use crate::core::backoff;
 use crate::core::label::Installation;
 use crate::ffi::{backends, bgworker, clock, txn};
 use crate::lease::end::{self, BATCH, Next};
+use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
@@ -84,6 +85,7 @@ impl Pass {
         }
         let mut next = clock::wall() + 60_000_000;
         step("requests", || ending::absorb_end_requests(clock::now()));
+        self.hear_of_owners();
         next = next.min(self.fence(hunt));
         next = next.min(self.watch_held(hunt));
         self.collect();
@@ -101,6 +103,14 @@ impl Pass {
         match step("next", || litter::next_wake(self.fenced_until, &under_way)) {
             Some(Some(due)) => next.min(due),
             _ => next,
+        }
+    }
+
+    /// Carries the news of owners that end earlier than they did on to their leases.
+    fn hear_of_owners(&self) {
+        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        while step("owners", || spread::spread(clock::wall(), most)) == Some(true) {
+            heartbeat::beat(self.place);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::catalog::ending::{self, Due, Mark};
 use crate::core::label::Installation;
 use crate::ffi::{clock, label, xact};
+use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use std::collections::HashSet;
@@ -28,6 +29,8 @@ pub fn fence_due(
     at_most: usize,
 ) -> Fenced {
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let looked_at = limit.saturating_add(i64::try_from(except.len()).unwrap_or(0));
+    spread::postpone(now.into(), looked_at);
     let due = ending::take_due(installation, now, except, limit);
     apply(&due, now)
 }

@@ -6,6 +6,7 @@ use crate::catalog::{ending, litter};
 use crate::core::backoff;
 use crate::core::label::Installation;
 use crate::ffi::{backends, subxact, xact};
+use crate::lease::spread;
 use crate::worker;
 use pgrx::datum::TimestampWithTimeZone;
 use std::collections::HashSet;
@@ -15,6 +16,8 @@ use std::collections::HashSet;
 pub fn sweep(installation: Installation, now: TimestampWithTimeZone, at_most: usize) -> usize {
     let at_most = at_most.min(BATCH);
     ending::absorb_end_requests(now);
+    let most = i64::try_from(at_most).unwrap_or(i64::MAX);
+    while spread::spread(now.into(), most) {}
     let fenced = fence_due(installation, now, &[], at_most);
     end_sessions(&fenced.logins);
     end_sessions(
