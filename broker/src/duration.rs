@@ -84,6 +84,13 @@ impl Span {
         self.nanos < 0
     }
 
+    /// What is left after taking `other` away, within what a span can hold.
+    pub fn saturating_sub(self, other: Span) -> Span {
+        Span {
+            nanos: self.nanos.saturating_sub(other.nanos),
+        }
+    }
+
     /// The same, without what is below a second.
     pub fn whole_seconds(self) -> Span {
         Span {

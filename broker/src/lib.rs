@@ -6,7 +6,6 @@
 
 pub mod authority;
 pub mod cidr;
-mod cli;
 pub mod core;
 pub mod duration;
 pub mod engine;
@@ -16,13 +15,19 @@ pub mod ids;
 pub mod json;
 pub mod logical;
 pub mod mount;
+pub mod password;
+pub mod path;
 pub mod pipeline;
 pub mod policy;
+pub mod scram;
 pub mod seal;
 pub mod secret;
 pub mod server;
 pub mod store;
 pub mod target;
 pub mod tasks;
+pub mod template;
+pub mod ttl;
 
+mod cli;
 pub use cli::run;

@@ -43,6 +43,10 @@ secret_text!(
     Password
 );
 secret_text!(
+    /// The SCRAM verifier of a password: checks it, and is worth guessing at.
+    Verifier
+);
+secret_text!(
     /// A connection string with its password in it.
     ConnectionUrl
 );
