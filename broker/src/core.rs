@@ -4,7 +4,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::authority::PolicyCache;
+use crate::lease::Errands;
 use crate::seal::{KeySource, Keys, Unsealing};
+use crate::target::Targets;
 use crate::tasks::Tasks;
 
 /// Limits and defaults of the server (contract 5.2; server configuration).
@@ -46,6 +48,10 @@ pub struct Core {
     pub settings: Settings,
     /// Parsed policies by name and revision.
     pub policies: PolicyCache,
+    /// Connections to targets, a pool a configuration.
+    pub targets: Targets,
+    /// What requests leave to the tasks that tend to leases.
+    pub errands: Errands,
     /// Work beside the requests, ended at shutdown.
     pub tasks: Tasks,
 }

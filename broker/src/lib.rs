@@ -13,6 +13,7 @@ pub mod fields;
 pub mod http;
 pub mod ids;
 pub mod json;
+pub mod lease;
 pub mod logical;
 pub mod mount;
 pub mod password;

@@ -183,6 +183,8 @@ create table leasehold_broker.leases (
     last_renewed_at timestamptz,
     -- An end has been asked for and accepted.
     revoking_at   timestamptz,
+    -- Forced out of sight while its target was away; it still ends, and the row still leaves on the target's word.
+    out_of_sight  boolean not null default false,
     last_error    text
 );
 create index leases_by_path on leasehold_broker.leases (mount_id, path, lease_id);

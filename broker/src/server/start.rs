@@ -96,6 +96,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         settings: settings.core,
         tasks: Tasks::default(),
         policies: Default::default(),
+        targets: Default::default(),
+        errands: Default::default(),
     });
     if installation.is_initialised()
         && let Some(root_key) = core.key_source.fetch()?
@@ -121,6 +123,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         listening,
         grace: settings.shutdown_grace,
     };
+    running
+        .core
+        .tasks
+        .spawn(crate::lease::work(running.core.clone()));
     tracing::info!(address = %running.address(), sealed = running.core.keys.is_sealed(), "serving");
     Ok(running)
 }

@@ -5,10 +5,16 @@
 
 pub mod callers;
 mod connect;
+pub mod database;
 pub mod installation;
+pub mod leases;
 mod migrate;
 pub mod mounts;
+pub mod outbox;
+pub mod owners;
 pub mod policies;
+pub mod sweep;
+pub mod tokens_by_path;
 
 pub use connect::{StoreError, connect};
 pub use migrate::{MigrateError, migrate};

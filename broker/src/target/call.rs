@@ -73,6 +73,15 @@ impl Target {
         })
     }
 
+    /// Whether it answers at all.
+    pub async fn ping(&self) -> Result<(), TargetError> {
+        let _one: (i32,) = self
+            .row(Instant::now() + DEADLINE, &|| sqlx::query_as("select 1"))
+            .await
+            .map_err(|failure| failure.error)?;
+        Ok(())
+    }
+
     async fn attempt<'q, R>(
         &self,
         deadline: Instant,

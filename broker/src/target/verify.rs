@@ -32,18 +32,16 @@ pub async fn verify(details: &ConnectionDetails, scope: &Scope) -> Result<Verifi
 }
 
 async fn check(connection: &mut PgConnection, scope: &Scope) -> Result<Verified, TargetError> {
-    let facts: (String, bool, bool, bool, bool) = sqlx::query_as(
+    let facts: (String, bool, bool, bool) = sqlx::query_as(
         "select current_database()::text, \
                 exists (select from pg_catalog.pg_extension where extname = 'leasehold'), \
-                coalesce((select 'leasehold' = any (regexp_split_to_array(setting, '[ ,\"]+')) \
-                            from pg_catalog.pg_settings where name = 'shared_preload_libraries'), true), \
                 (select rolsuper from pg_catalog.pg_roles where rolname = current_user), \
                 pg_catalog.pg_is_in_recovery()",
     )
     .fetch_one(&mut *connection)
     .await
     .map_err(TargetError::of_call)?;
-    let (database, installed, preloaded, superuser, standby) = facts;
+    let (database, installed, superuser, standby) = facts;
     if standby {
         return Err(unfit(
             "this server is a standby; point connection_url at the primary",
@@ -54,13 +52,6 @@ async fn check(connection: &mut PgConnection, scope: &Scope) -> Result<Verified,
             "the extension is not in database \"{database}\"; as a superuser, run there: CREATE EXTENSION leasehold;"
         )));
     }
-    // Readers of settings may be kept from this one; the heartbeat tells as well, at the first issue.
-    if !preloaded {
-        return Err(unfit(
-            "nobody would end the logins: the server has not loaded the extension's workers; as a superuser, run: \
-             ALTER SYSTEM SET shared_preload_libraries = 'leasehold'; (with what is in it already), then restart the server",
-        ));
-    }
     rights(connection, superuser).await?;
     let version: i32 = one(connection, "select leasehold.api_version()").await?;
     if version != API_VERSION {
@@ -68,6 +59,16 @@ async fn check(connection: &mut PgConnection, scope: &Scope) -> Result<Verified,
             "the extension speaks version {version} of its interface, this broker version {API_VERSION}; \
              run: ALTER EXTENSION leasehold UPDATE; or use a broker of the same release"
         )));
+    }
+    let (preloaded,): (bool,) = sqlx::query_as("select preloaded from leasehold.heartbeat()")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(TargetError::of_call)?;
+    if !preloaded {
+        return Err(unfit(
+            "nobody would end the logins: the server has not loaded the extension's workers; as a superuser, run: \
+             ALTER SYSTEM SET shared_preload_libraries = 'leasehold'; (beside what is in it already), then restart the server",
+        ));
     }
     register(connection, scope)
         .await

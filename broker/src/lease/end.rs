@@ -1,0 +1,281 @@
+//! Ends asked for over HTTP: of one lease, or of all below a prefix (contract 6.3, DESIGN of the house: an end is told as
+//! done only when no access is left; where the target can not be reached it is accepted, durably, and happens later).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{LeaseError, Notice, end_owner, outbox, settle};
+use crate::core::Core;
+use crate::logical::Fault;
+use crate::store::leases::{self, Place};
+use crate::store::tokens_by_path;
+use crate::target::{Ended, LeaseState, Target, TargetError};
+
+/// Up to now everything should be gone; after that, fenced without sessions is enough.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// After that a session alive is an error.
+const ENDED_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(15);
+/// Leases ended, or waited for, in one call.
+const BATCH: i32 = 500;
+
+/// How an end is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Answer when no access is left.
+    Wait,
+    /// Answer when it is durable that it will end.
+    Accept,
+    /// As `Wait`, but where the target is away the leases are out of sight at once.
+    Force,
+}
+
+/// How an end stands when the answer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// No access is left.
+    Done,
+    /// It is durable that it will end.
+    Accepted,
+}
+
+/// Ends one lease; an unknown one has ended.
+pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<End, Fault> {
+    let Some(place) = leases::place_of(&core.store, lease_id).await? else {
+        if let Some(token_id) = tokens_by_path::by_lease_id(&core.store, lease_id).await? {
+            end_owner(core, token_id).await?;
+        }
+        return Ok(done(mode));
+    };
+    let target_id = place.target_id;
+    if mode == Mode::Accept {
+        return accept(core, lease_id, target_id, mode).await;
+    }
+    match end_places(core, target_id, vec![place], None).await {
+        Ok(()) => Ok(End::Done),
+        Err(error) if error.is_absence() => accept(core, lease_id, target_id, mode).await,
+        Err(error) => Err(refuse(error)),
+    }
+}
+
+/// Ends everything at or below a prefix (without its trailing slash): leases, and tokens made at such paths.
+pub async fn end_prefix(core: &Arc<Core>, prefix: &str, mode: Mode) -> Result<End, Fault> {
+    for token_id in tokens_by_path::below(&core.store, prefix).await? {
+        end_owner(core, token_id).await?;
+    }
+    let mut ends = JoinSet::new();
+    for target_id in leases::targets_below(&core.store, prefix).await? {
+        let (core, prefix) = (core.clone(), prefix.to_owned());
+        ends.spawn(async move { end_prefix_on(&core, &prefix, target_id, mode).await });
+    }
+    let mut end = done(mode);
+    let mut fault = None;
+    while let Some(joined) = ends.join_next().await {
+        match joined {
+            Ok(Ok(one)) => end = end.max(one),
+            Ok(Err(one)) => fault = Some(one),
+            Err(error) => fault = Some(Fault::internal(error)),
+        }
+    }
+    fault.map_or(Ok(end), Err)
+}
+
+fn done(mode: Mode) -> End {
+    match mode {
+        Mode::Accept => End::Accepted,
+        Mode::Wait | Mode::Force => End::Done,
+    }
+}
+
+async fn end_prefix_on(
+    core: &Arc<Core>,
+    prefix: &str,
+    target_id: Uuid,
+    mode: Mode,
+) -> Result<End, Fault> {
+    if mode == Mode::Accept {
+        return accept(core, prefix, target_id, mode).await;
+    }
+    // Those there are now: an issue that begins later is not waited for, and need not end.
+    let mut places = Vec::new();
+    loop {
+        let after = places.last().map_or("", |place: &Place| &place.lease_id);
+        let page =
+            leases::below_on(&core.store, prefix, target_id, after, i64::from(BATCH)).await?;
+        let last = page.len() < BATCH as usize;
+        places.extend(page);
+        if last {
+            break;
+        }
+    }
+    match end_places(core, target_id, places, Some(prefix)).await {
+        Ok(()) => Ok(End::Done),
+        Err(error) if error.is_absence() => accept(core, prefix, target_id, mode).await,
+        Err(error) => Err(refuse(error)),
+    }
+}
+
+/// Writes down, durably, that these leases end, and lets the outbox see to it.
+async fn accept(core: &Arc<Core>, prefix: &str, target_id: Uuid, mode: Mode) -> Result<End, Fault> {
+    let force = mode == Mode::Force;
+    leases::accept_ends_below(&core.store, prefix, target_id, force).await?;
+    let notice = Notice::to(vec![target_id]);
+    if mode == Mode::Accept {
+        let told = core.clone();
+        core.tasks.spawn(async move { notice.deliver(&told).await });
+    } else {
+        core.errands.nudge(target_id);
+    }
+    Ok(if force { End::Done } else { End::Accepted })
+}
+
+/// Ends these leases of one target and waits until no access is left; their rows go then, on the target's word.
+async fn end_places(
+    core: &Arc<Core>,
+    target_id: Uuid,
+    places: Vec<Place>,
+    prefix: Option<&str>,
+) -> Result<(), LeaseError> {
+    let target = outbox::any(core, target_id).await?;
+    let intents: Vec<String> = places
+        .iter()
+        .filter(|place| place.is_intent)
+        .map(|place| place.lease_id.clone())
+        .collect();
+    for batch in intents.chunks(BATCH as usize) {
+        settle::settle(core, &target, batch).await?;
+    }
+    let lease_ids: Vec<String> = places.into_iter().map(|place| place.lease_id).collect();
+    match prefix {
+        Some(prefix) => {
+            // Others may go on issuing below the prefix: not until nothing is left, but often enough.
+            let calls = lease_ids.len() / BATCH as usize + 20;
+            for _ in 0..calls {
+                if target.revoke_prefix(prefix, BATCH).await? == 0 {
+                    break;
+                }
+            }
+        }
+        None => target.revoke(&lease_ids).await?,
+    }
+    let began = Instant::now();
+    for batch in lease_ids.chunks(BATCH as usize) {
+        wait_ended(&target, batch, began).await?;
+        leases::remove(&core.store, batch).await?;
+    }
+    core.errands.nudge(target_id);
+    Ok(())
+}
+
+/// Waits until nobody has access through these leases any more.
+async fn wait_ended(
+    target: &Target,
+    lease_ids: &[String],
+    began: Instant,
+) -> Result<(), LeaseError> {
+    loop {
+        let waited = began.elapsed();
+        let slice = if waited < GONE_WITHIN {
+            GONE_WITHIN.saturating_sub(waited)
+        } else {
+            ENDED_WITHIN.saturating_sub(waited)
+        };
+        let rows = target
+            .await_ended(lease_ids, slice.min(Duration::from_millis(500)))
+            .await?;
+        match judge(&rows, began.elapsed()) {
+            Verdict::Ended => return Ok(()),
+            Verdict::Wait => tokio::time::sleep(LOOK_EVERY).await,
+            Verdict::Stuck(why) => return Err(Fault::raw(500, why).into()),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Ended,
+    Wait,
+    Stuck(String),
+}
+
+/// What a look at ending leases says after so much time.
+fn judge(rows: &[Ended], waited: Duration) -> Verdict {
+    let open = rows.iter().find(|row| {
+        row.state == LeaseState::Active
+            || (row.state == LeaseState::Fenced && (!row.pids.is_empty() || waited < GONE_WITHIN))
+    });
+    let Some(open) = open else {
+        return Verdict::Ended;
+    };
+    // What could be checked is: has all this time been enough for those that still have access?
+    if waited < ENDED_WITHIN {
+        return Verdict::Wait;
+    }
+    let sessions = match open.pids.as_slice() {
+        [] => String::new(),
+        pids => format!(
+            "; sessions still open: {}",
+            pids.iter()
+                .map(i32::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    let why = match &open.last_error {
+        Some(error) => format!(": {error}"),
+        None => String::new(),
+    };
+    Verdict::Stuck(format!(
+        "failed to revoke \"{}\": it has no end yet, and the database goes on trying{why}{sessions}",
+        open.lease_id
+    ))
+}
+
+fn refuse(error: LeaseError) -> Fault {
+    match error {
+        LeaseError::Fault(fault) => fault,
+        LeaseError::Target(TargetError::Unfit(why)) => {
+            Fault::bad(format!("failed to revoke entry: {why}"))
+        }
+        LeaseError::Target(error) => Fault::bad(format!("failed to revoke entry: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(state: LeaseState, pids: &[i32], waited_ms: u64, expect: &str) {
+        let rows = [Ended {
+            lease_id: "m/creds/r/1".into(),
+            state,
+            pids: pids.to_vec(),
+            last_error: None,
+        }];
+        let got = match judge(&rows, Duration::from_millis(waited_ms)) {
+            Verdict::Ended => "ended",
+            Verdict::Wait => "wait",
+            Verdict::Stuck(why) => {
+                assert!(pids.iter().all(|pid| why.contains(&pid.to_string())));
+                "stuck"
+            }
+        };
+        assert_eq!(got, expect, "{state:?} {pids:?} after {waited_ms} ms");
+    }
+
+    #[test]
+    fn an_end_is_told_only_when_no_access_is_left() {
+        check(LeaseState::Gone, &[], 0, "ended");
+        check(LeaseState::Fenced, &[], 0, "wait");
+        check(LeaseState::Fenced, &[], 2_000, "ended");
+        check(LeaseState::Fenced, &[7], 2_000, "wait");
+        check(LeaseState::Fenced, &[7], 10_000, "stuck");
+        check(LeaseState::Active, &[], 2_000, "wait");
+        check(LeaseState::Active, &[], 10_000, "stuck");
+    }
+}

@@ -1,0 +1,209 @@
+//! Issuing, one order always: the intent is durable before the target is asked, the target is asked by request id until it
+//! has answered, and what it answered is written down later, in bulk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{LeaseError, reach_config, settle};
+use crate::core::Core;
+use crate::logical::{Fault, TokenIdentity};
+use crate::store::database::ConfigRow;
+use crate::store::leases::{self, Intent, Recorded};
+use crate::target::{Issue, Owner, Recipe, Refusal, Target, TargetError};
+
+/// From the intent to the target's answer.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// How often something may change under an issue before it gives up.
+const TRIES: usize = 4;
+
+/// Everything a lease is to be.
+pub struct Order<'a> {
+    /// Full lease id.
+    pub lease_id: &'a str,
+    /// Path below the mount.
+    pub path: &'a str,
+    /// Configuration, as read in this request.
+    pub config: &'a ConfigRow,
+    /// Role, as read in this request.
+    pub role: &'a str,
+    /// Its recipe.
+    pub recipe: &'a Recipe,
+    /// Name of the login.
+    pub login: &'a str,
+    /// Who asks.
+    pub token: &'a TokenIdentity,
+    /// Seconds granted.
+    pub ttl_seconds: i64,
+    /// Ceiling in seconds.
+    pub max_ttl_seconds: i64,
+}
+
+/// How an order ended well, or not at all.
+pub enum Made {
+    /// The login is there.
+    Issued,
+    /// Mount, role or configuration changed while it was under way: read them again.
+    Stale,
+    /// The name of the login is taken, or not allowed: the target's words.
+    LoginTaken(String),
+}
+
+/// Makes a lease. `verifier` is computed for the iterations of the server, known once it is reached.
+pub async fn issue(
+    core: &Arc<Core>,
+    order: &Order<'_>,
+    target: &Target,
+    verifier: &str,
+) -> Result<Made, LeaseError> {
+    let intent = Intent {
+        lease_id: order.lease_id,
+        mount_id: order.config.mount_id,
+        path: order.path,
+        config_id: order.config.config_id,
+        config_revision: order.config.revision,
+        target_id: target.id(),
+        role: order.role,
+        role_revision: order.recipe.revision,
+        recipe: &order.recipe.name,
+        login: order.login,
+        token_id: order.token.token_id,
+        ttl_seconds: order.ttl_seconds,
+        max_ttl_seconds: order.max_ttl_seconds,
+        cap_at_us: order.token.batch_expires_at_us,
+    };
+    // The recipe first: what the store then holds in place is never waited for on account of a definition.
+    target.recipe_digest(order.recipe).await?;
+    let (owners, cap_microseconds) = match leases::record(&core.store, &intent).await? {
+        Recorded::Placed {
+            owners,
+            cap_microseconds,
+        } => (owners, cap_microseconds),
+        Recorded::TokenEnded => return Err(Fault::unknown_caller().into()),
+        Recorded::Stale => return Ok(Made::Stale),
+    };
+    let asked = ask(core, order, target, verifier, owners, cap_microseconds).await;
+    match asked {
+        Ok(()) => {
+            core.errands.confirm_later(order.lease_id.to_owned());
+            Ok(Made::Issued)
+        }
+        Err((error, in_doubt)) => {
+            give_up(core, order.lease_id, target, in_doubt).await;
+            match error {
+                LeaseError::Target(TargetError::Refused {
+                    refusal: Refusal::LoginTaken,
+                    message,
+                }) => Ok(Made::LoginTaken(message)),
+                error => Err(error),
+            }
+        }
+    }
+}
+
+async fn ask(
+    core: &Arc<Core>,
+    order: &Order<'_>,
+    target: &Target,
+    verifier: &str,
+    mut owners: Vec<Owner>,
+    cap_microseconds: Option<i64>,
+) -> Result<(), (LeaseError, bool)> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut in_doubt = false;
+    let mut tries = 1;
+    loop {
+        let digest = target
+            .recipe_digest(order.recipe)
+            .await
+            .map_err(|error| (error.into(), in_doubt))?;
+        let request = Issue {
+            recipe: &order.recipe.name,
+            digest: &digest,
+            lease_id: order.lease_id,
+            login: order.login,
+            verifier,
+            ttl_seconds: order.ttl_seconds,
+            max_ttl_seconds: order.max_ttl_seconds,
+            cap_microseconds,
+            owners: &owners,
+            display_name: &order.token.display_name,
+        };
+        let (error, doubtful) = match target.issue(&request, deadline).await {
+            Ok(_) => return Ok(()),
+            Err(failed) => failed,
+        };
+        in_doubt |= doubtful;
+        let again = tries < TRIES && Instant::now() < deadline;
+        match error.refusal() {
+            Some(Refusal::UnknownRecipe | Refusal::OtherRecipe) if again => {
+                target.forget_recipe(&order.recipe.name);
+            }
+            // A parent may have ended and left this token an orphan since the chain was read.
+            Some(Refusal::OwnerEnded) if again => {
+                let now = match order.token.token_id {
+                    Some(token_id) => leases::owners(&core.store, token_id)
+                        .await
+                        .map_err(|error| (error.into(), in_doubt))?,
+                    None => None,
+                };
+                match now {
+                    Some(now) if same_chain(&now, &owners) => return Err((error.into(), in_doubt)),
+                    Some(now) => owners = now,
+                    None => return Err((Fault::unknown_caller().into(), in_doubt)),
+                }
+            }
+            Some(Refusal::Cancelled) => {
+                return Err((
+                    Fault::bad("the lease was revoked while it was being made").into(),
+                    in_doubt,
+                ));
+            }
+            _ => return Err((error.into(), in_doubt)),
+        }
+        tries += 1;
+    }
+}
+
+fn same_chain(one: &[Owner], other: &[Owner]) -> bool {
+    one.iter()
+        .map(|owner| &owner.accessor)
+        .eq(other.iter().map(|owner| &owner.accessor))
+}
+
+/// The client will hear of a failure: no lease may come of it. Without doubt there is none, and its record goes at once.
+async fn give_up(core: &Arc<Core>, lease_id: &str, target: &Target, in_doubt: bool) {
+    let ids = [lease_id.to_owned()];
+    let noted = if in_doubt {
+        leases::mark_ending(&core.store, &ids).await
+    } else {
+        leases::remove(&core.store, &ids).await
+    };
+    if let Err(error) = noted {
+        // The intent stays and is settled in a while.
+        tracing::warn!(lease_id, %error, "could not note that a lease was not made");
+    }
+    if in_doubt {
+        core.errands.nudge(target.id());
+    }
+}
+
+/// Ends a lease whose client went away before it had its answer.
+pub async fn undo(core: Arc<Core>, lease_id: String, config: ConfigRow) {
+    let ids = [lease_id.clone()];
+    let undone = async {
+        leases::mark_ending(&core.store, &ids).await?;
+        let target = reach_config(&core, &config).await?;
+        settle::settle(&core, &target, &ids).await
+    };
+    match undone.await {
+        Ok(()) => tracing::info!(
+            lease_id,
+            "ended a lease whose client went away before its answer"
+        ),
+        Err(error) => {
+            tracing::warn!(lease_id, %error, "could not yet end a lease whose client went away")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Telling a target what the outbox holds for it. Every message may be told twice, and by any broker.
+
+use std::future::Future;
+
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{LeaseError, reach, recipe, settle};
+use crate::core::Core;
+use crate::logical::Fault;
+use crate::store::outbox::{self, OutboxRow};
+use crate::store::{database, leases, mounts};
+use crate::target::{Owner, Target, TargetError};
+
+/// Messages claimed at once.
+const BATCH: i64 = 100;
+/// Longest pause before a message is tried again, in seconds.
+const PAUSE_SECONDS_MAX: i64 = 5;
+
+/// Tells a target what is due, in order of arrival. True: there may be more.
+pub(super) async fn deliver(core: &Core, target_id: Uuid) -> Result<bool, LeaseError> {
+    let rows = outbox::claim(&core.store, target_id, BATCH).await?;
+    let more = rows.len() == BATCH as usize;
+    let mut told = Vec::with_capacity(rows.len());
+    let mut waiting = rows.iter();
+    for row in waiting.by_ref() {
+        match tell(core, target_id, row).await {
+            Ok(()) => told.push(row.outbox_id),
+            Err(error) if error.is_absence() => {
+                outbox::done(&core.store, &told).await?;
+                let rest: Vec<i64> = std::iter::once(row)
+                    .chain(waiting)
+                    .map(|row| row.outbox_id)
+                    .collect();
+                put_off(core, &rest, row.attempts, &error).await?;
+                return Err(error);
+            }
+            Err(LeaseError::Target(error)) if is_dispensable(row) => {
+                tracing::warn!(%target_id, kind = row.kind, %error, "the target refuses a recipe; the next issue will say so");
+                told.push(row.outbox_id);
+            }
+            Err(error) => {
+                tracing::warn!(%target_id, kind = row.kind, %error, "could not tell the target; will try again");
+                put_off(core, &[row.outbox_id], row.attempts, &error).await?;
+            }
+        }
+    }
+    outbox::done(&core.store, &told).await?;
+    Ok(more)
+}
+
+/// A refused recipe is the business of whoever wrote it, and shows at the next issue; an end is tried for ever.
+fn is_dispensable(row: &OutboxRow) -> bool {
+    matches!(row.kind.as_str(), "define_role" | "drop_role")
+}
+
+async fn put_off(
+    core: &Core,
+    outbox_ids: &[i64],
+    attempts: i32,
+    error: &LeaseError,
+) -> Result<(), LeaseError> {
+    let seconds = (1_i64 << attempts.clamp(0, 8)).min(PAUSE_SECONDS_MAX);
+    outbox::put_off(&core.store, outbox_ids, seconds, &error.to_string()).await?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Move {
+    owner: String,
+    parent: Option<String>,
+    revision: i64,
+    /// By the store's clock.
+    expires_at_us: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct EndOwner {
+    owner: String,
+    /// Children that live on: told first.
+    orphans: Vec<Move>,
+}
+
+#[derive(Deserialize)]
+struct RevokeLease {
+    lease_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct DefineRole {
+    mount_id: Uuid,
+    role: String,
+}
+
+#[derive(Deserialize)]
+struct DropRole {
+    recipe: String,
+    revision: i64,
+}
+
+fn read<T: for<'de> Deserialize<'de>>(payload: &Value) -> Result<T, LeaseError> {
+    T::deserialize(payload).map_err(|error| Fault::internal(format!("outbox: {error}")).into())
+}
+
+async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), LeaseError> {
+    match row.kind.as_str() {
+        "end_owner" => {
+            let end: EndOwner = read(&row.payload)?;
+            for orphan in &end.orphans {
+                move_owner(core, target_id, orphan, row.now_us).await?;
+            }
+            ask(core, target_id, |target| {
+                let owner = end.owner.clone();
+                async move { target.revoke_owner(&owner).await }
+            })
+            .await
+        }
+        "move_owner" => move_owner(core, target_id, &read(&row.payload)?, row.now_us).await,
+        "revoke_lease" => {
+            let RevokeLease { lease_ids } = read(&row.payload)?;
+            let intents = leases::intents_among(&core.store, &lease_ids).await?;
+            if !intents.is_empty() {
+                let target = any(core, target_id).await?;
+                settle::settle(core, &target, &intents).await?;
+            }
+            ask(core, target_id, |target| {
+                let lease_ids = lease_ids.clone();
+                async move { target.revoke(&lease_ids).await }
+            })
+            .await
+        }
+        "define_role" => {
+            let DefineRole { mount_id, role } = read(&row.payload)?;
+            let Some(mount) = mounts::by_id(&core.store, mount_id).await? else {
+                return Ok(());
+            };
+            let Some(role) = database::role_by_name(&core.store, mount_id, &role).await? else {
+                return Ok(());
+            };
+            let recipe = recipe(&mount.accessor, &role);
+            ask(core, target_id, |target| {
+                let recipe = recipe.clone();
+                async move { target.define_role(&recipe).await.map(drop) }
+            })
+            .await
+        }
+        "drop_role" => {
+            let DropRole { recipe, revision } = read(&row.payload)?;
+            ask(core, target_id, |target| {
+                let recipe = recipe.clone();
+                async move { target.drop_role(&recipe, revision).await }
+            })
+            .await
+        }
+        other => Err(Fault::internal(format!("outbox: unknown kind {other:?}")).into()),
+    }
+}
+
+async fn move_owner(
+    core: &Core,
+    target_id: Uuid,
+    moved: &Move,
+    now_us: i64,
+) -> Result<(), LeaseError> {
+    let owner = Owner {
+        accessor: moved.owner.clone(),
+        ttl_microseconds: moved.expires_at_us.map(|at| at - now_us),
+        revision: moved.revision,
+    };
+    ask(core, target_id, |target| {
+        let (owner, parent) = (owner.clone(), moved.parent.clone());
+        async move { target.owner_ends(&owner, parent.as_deref()).await }
+    })
+    .await
+}
+
+async fn ask<Asked>(
+    core: &Core,
+    target_id: Uuid,
+    call: impl Fn(Target) -> Asked + Send,
+) -> Result<(), LeaseError>
+where
+    Asked: Future<Output = Result<(), TargetError>> + Send,
+{
+    reach::ask(core, target_id, call).await
+}
+
+/// A way to the target that answers.
+pub(super) async fn any(core: &Core, target_id: Uuid) -> Result<Target, LeaseError> {
+    reach::ask(core, target_id, |target| async move {
+        target.ping().await?;
+        Ok(target)
+    })
+    .await
+}

@@ -1,0 +1,105 @@
+//! Ways to a target: through the configuration of a request, or through any that leads there.
+
+use std::future::Future;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::LeaseError;
+use crate::core::Core;
+use crate::logical::Fault;
+use crate::secret::Password;
+use crate::store::database::{self, ConfigRow};
+use crate::target::{ConnectionDetails, Key, Scope, Target, TargetError, verify};
+
+/// Whose leases ours are on every target.
+pub fn scope(core: &Core) -> Result<Scope, Fault> {
+    Ok(Scope {
+        name: core.store_id.to_string(),
+        key: Password::new(core.keys.scope_key()?.as_str()),
+    })
+}
+
+/// The stored form of a configuration's details.
+pub fn open_details(core: &Core, config: &ConfigRow) -> Result<Map<String, Value>, Fault> {
+    let text = core.keys.open(
+        database::CONFIGS,
+        config.config_id.as_bytes(),
+        &config.sealed_connection,
+    )?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Fault::internal(format!("connection details are no JSON: {error}")))
+}
+
+/// The target behind a configuration that was read in this request. One that was stored unverified is verified now.
+pub async fn reach_config(core: &Core, config: &ConfigRow) -> Result<Target, LeaseError> {
+    let known = config.target_id.map(|target_id| Key {
+        config_id: config.config_id,
+        revision: config.revision,
+        target_id,
+    });
+    if let Some(target) = known.and_then(|key| core.targets.get(&key)) {
+        return Ok(target);
+    }
+    let details = ConnectionDetails::parse(&open_details(core, config)?)
+        .map_err(|why| LeaseError::Target(TargetError::Unfit(why)))?;
+    let scope = scope(core)?;
+    let key = match known {
+        Some(key) => key,
+        None => {
+            let found = verify(&details, &scope).await?;
+            database::see_target(
+                &core.store,
+                found.target_id,
+                &found.system_identifier,
+                found.database_oid,
+            )
+            .await?;
+            database::set_target(
+                &core.store,
+                config.config_id,
+                config.revision,
+                found.target_id,
+            )
+            .await?;
+            Key {
+                config_id: config.config_id,
+                revision: config.revision,
+                target_id: found.target_id,
+            }
+        }
+    };
+    Ok(core.targets.open(&key, &details, &scope)?)
+}
+
+/// Asks a target through the first configuration that gets an answer, live ones first.
+pub(super) async fn ask<T, Asked>(
+    core: &Core,
+    target_id: Uuid,
+    call: impl Fn(Target) -> Asked + Send,
+) -> Result<T, LeaseError>
+where
+    Asked: Future<Output = Result<T, TargetError>> + Send,
+{
+    let mut last = LeaseError::Target(TargetError::Unreachable {
+        address: format!("target {target_id}"),
+        why: "no configuration leads there".into(),
+    });
+    for config in database::configs_by_target(&core.store, target_id).await? {
+        let answer = match reach_config(core, &config).await {
+            Ok(target) => call(target).await.map_err(LeaseError::Target),
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(answer) => return Ok(answer),
+            // Another login, or another address, may do better.
+            Err(
+                error @ LeaseError::Target(TargetError::Unreachable { .. } | TargetError::Unfit(_)),
+            ) => {
+                last = error;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}

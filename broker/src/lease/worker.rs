@@ -1,0 +1,137 @@
+//! What a broker does beside its requests: it confirms, settles, hears and tells, ends tokens whose time is up, and sweeps
+//! up after itself. One task a target, so that a stuck one delays no other; several brokers may do all of it at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{LeaseError, changes, end_owner, outbox, settle};
+use crate::core::Core;
+use crate::store::{leases, owners, sweep};
+
+/// How often targets are looked for, and token expiry is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often a target is asked for changes when nothing calls for it.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+/// After a nudge it is asked more often, for a while: what was told to it has its effects now.
+const HOT_EVERY: Duration = Duration::from_millis(60);
+const HOT_FOR: Duration = Duration::from_secs(2);
+/// Pause after a failure, at most.
+const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+/// How often answers of targets are written down.
+const CONFIRM_EVERY: Duration = Duration::from_millis(200);
+/// How often old rows are swept up.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Tokens ended in one go.
+const EXPIRED_BATCH: i64 = 200;
+
+/// Runs until the process goes down.
+pub async fn work(core: Arc<Core>) {
+    let confirming = core.clone();
+    core.tasks.spawn(async move {
+        let mut stop = confirming.tasks.stop_signal();
+        while stop.sleep(CONFIRM_EVERY).await {
+            settle::confirm(&confirming, &confirming.errands).await;
+        }
+        settle::confirm(&confirming, &confirming.errands).await;
+    });
+    let mut tended: HashMap<Uuid, Arc<AtomicBool>> = HashMap::new();
+    let mut swept_at: Option<Instant> = None;
+    let mut stop = core.tasks.stop_signal();
+    loop {
+        if !core.keys.is_sealed() {
+            if let Err(error) = look(&core, &mut tended).await {
+                tracing::warn!(%error, "could not look for targets to tend");
+            }
+            if let Err(error) = end_expired_tokens(&core).await {
+                tracing::warn!(%error, "could not end tokens whose time is up");
+            }
+            if swept_at.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
+                swept_at = Some(Instant::now());
+                if let Err(error) = sweep::sweep(&core.store).await {
+                    tracing::warn!(%error, "could not sweep up old rows");
+                }
+            }
+        }
+        if !stop.sleep(LOOK_EVERY).await {
+            return;
+        }
+    }
+}
+
+/// Starts a task for every target that has none, and lets those go that nothing leads to any more.
+async fn look(
+    core: &Arc<Core>,
+    tended: &mut HashMap<Uuid, Arc<AtomicBool>>,
+) -> Result<(), sqlx::Error> {
+    let wanted = leases::targets_to_tend(&core.store).await?;
+    tended.retain(|target_id, keep| {
+        let kept = wanted.contains(target_id);
+        keep.store(kept, Ordering::Relaxed);
+        kept
+    });
+    for target_id in wanted {
+        tended.entry(target_id).or_insert_with(|| {
+            let keep = Arc::new(AtomicBool::new(true));
+            core.tasks
+                .spawn(tend(core.clone(), target_id, keep.clone()));
+            keep
+        });
+    }
+    Ok(())
+}
+
+/// Tends to one target until nothing leads to it any more.
+async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
+    let nudged = core.errands.of(target_id);
+    let mut stop = core.tasks.stop_signal();
+    let mut hot_until = Instant::now();
+    let mut pause = TEND_EVERY;
+    let mut failing = false;
+    while keep.load(Ordering::Relaxed) && !stop.is_stopping() {
+        match round(&core, target_id).await {
+            Ok(()) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!(%target_id, "the target answers again");
+                }
+                pause = TEND_EVERY;
+            }
+            Err(error) => {
+                // Once, not once a round.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%target_id, %error, "can not tend to the target; will go on trying");
+                }
+                pause = (pause * 2).min(BACK_OFF_MAX);
+            }
+        }
+        let hot = Instant::now() < hot_until && !failing;
+        let wait = if hot { HOT_EVERY } else { pause };
+        tokio::select! {
+            () = nudged.notified() => hot_until = Instant::now() + HOT_FOR,
+            going_on = stop.sleep(wait) => if !going_on { return },
+        }
+    }
+}
+
+/// Tells what is due, settles what is old, hears what is new.
+async fn round(core: &Arc<Core>, target_id: Uuid) -> Result<(), LeaseError> {
+    if core.keys.is_sealed() {
+        return Ok(());
+    }
+    while outbox::deliver(core, target_id).await? {}
+    let target = outbox::any(core, target_id).await?;
+    settle::settle_old(core, &target).await?;
+    while changes::consume(core, &target).await? {}
+    Ok(())
+}
+
+async fn end_expired_tokens(core: &Arc<Core>) -> Result<(), crate::logical::Fault> {
+    for token_id in owners::expired(&core.store, EXPIRED_BATCH).await? {
+        end_owner(core, token_id).await?;
+    }
+    Ok(())
+}

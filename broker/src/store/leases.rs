@@ -1,0 +1,465 @@
+//! The index of leases: which token, mount and target a lease id belongs to. The lease itself is on its target.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, Row};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::target::Owner;
+
+/// What an intent says before the target is asked.
+pub struct Intent<'a> {
+    /// The full request path and 24 characters.
+    pub lease_id: &'a str,
+    /// The mount, which must be active.
+    pub mount_id: Uuid,
+    /// Below the mount.
+    pub path: &'a str,
+    /// The configuration, which must be live and unchanged.
+    pub config_id: Uuid,
+    /// Its revision as read.
+    pub config_revision: i64,
+    /// Its target as read.
+    pub target_id: Uuid,
+    /// The role, which must be unchanged.
+    pub role: &'a str,
+    /// Its revision as read.
+    pub role_revision: i64,
+    /// Name of the recipe on the target.
+    pub recipe: &'a str,
+    /// Name of the login.
+    pub login: &'a str,
+    /// The token, or a batch token's parent, which must live; None = an orphan batch token's.
+    pub token_id: Option<i64>,
+    /// Seconds granted.
+    pub ttl_seconds: i64,
+    /// Ceiling in seconds.
+    pub max_ttl_seconds: i64,
+    /// A batch token's own end, microseconds since the epoch.
+    pub cap_at_us: Option<i64>,
+}
+
+/// How the recording of an intent ended.
+pub enum Recorded {
+    /// It stands. The token and those above it, as the target must know them; what is left of a batch token.
+    Placed {
+        /// Chain of owners, the token first.
+        owners: Vec<Owner>,
+        /// Microseconds a batch token has left.
+        cap_microseconds: Option<i64>,
+    },
+    /// The token has ended meanwhile.
+    TokenEnded,
+    /// Mount, role or configuration has changed or gone since it was read.
+    Stale,
+}
+
+const RECORD: &str = "\
+with recursive token as (
+    select token_id from leasehold_broker.tokens
+     where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) for share
+), line as (
+    select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth
+      from leasehold_broker.tokens where token_id = $11
+    union all
+    select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
+      from leasehold_broker.tokens t join line on t.token_id = line.parent_id
+), mount as (
+    select mount_id from leasehold_broker.mounts where mount_id = $2 and state = 'active' for share
+), role as (
+    select name from leasehold_broker.database_roles where mount_id = $2 and name = $7 and revision = $8 for share
+), config as (
+    select config_id from leasehold_broker.database_configs
+     where config_id = $4 and revision = $5 and state = 'live' and target_id = $6 for share
+), alive as (
+    select ($11::bigint is null or exists (select from token))
+       and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())
+       and ($14::bigint is null or $14 > extract(epoch from clock_timestamp()) * 1000000) as it
+), placed as (
+    insert into leasehold_broker.leases
+        (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, ttl_seconds, max_ttl_seconds,
+         cap_seconds, expires_at)
+    select $1, mount.mount_id, $3, config.config_id, $6, role.name, $9, $10, $11, $12, $13,
+           ceil($14 / 1000000.0 - extract(epoch from clock_timestamp()))::bigint,
+           clock_timestamp() + $12 * interval '1 second'
+      from mount, role, config, alive where alive.it
+    returning lease_id
+)
+select (select it from alive) as alive,
+       exists (select from placed) as placed,
+       ($14 - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap,
+       array(select accessor from line order by depth) as accessors,
+       array(select (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint from line order by depth) as ttls,
+       array(select revision from line order by depth) as revisions";
+
+/// Writes an intent down, if everything it builds on still stands; holds all of that in place until it is committed.
+pub async fn record(store: impl PgExecutor<'_>, intent: &Intent<'_>) -> sqlx::Result<Recorded> {
+    let row = sqlx::query(RECORD)
+        .bind(intent.lease_id)
+        .bind(intent.mount_id)
+        .bind(intent.path)
+        .bind(intent.config_id)
+        .bind(intent.config_revision)
+        .bind(intent.target_id)
+        .bind(intent.role)
+        .bind(intent.role_revision)
+        .bind(intent.recipe)
+        .bind(intent.login)
+        .bind(intent.token_id)
+        .bind(intent.ttl_seconds)
+        .bind(intent.max_ttl_seconds)
+        .bind(intent.cap_at_us)
+        .fetch_one(store)
+        .await?;
+    if !row.try_get::<bool, _>("alive")? {
+        return Ok(Recorded::TokenEnded);
+    }
+    if !row.try_get::<bool, _>("placed")? {
+        return Ok(Recorded::Stale);
+    }
+    let accessors: Vec<String> = row.try_get("accessors")?;
+    let ttls: Vec<Option<i64>> = row.try_get("ttls")?;
+    let revisions: Vec<i64> = row.try_get("revisions")?;
+    let owners = accessors
+        .into_iter()
+        .zip(ttls)
+        .zip(revisions)
+        .map(|((accessor, ttl_microseconds), revision)| Owner {
+            accessor,
+            ttl_microseconds,
+            revision,
+        })
+        .collect();
+    Ok(Recorded::Placed {
+        owners,
+        cap_microseconds: row.try_get("cap")?,
+    })
+}
+
+/// The chain of owners of a token as it is now; None if it no longer lives.
+pub async fn owners(store: impl PgExecutor<'_>, token_id: i64) -> sqlx::Result<Option<Vec<Owner>>> {
+    let rows = sqlx::query(
+        "with recursive line as ( \
+             select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth \
+               from leasehold_broker.tokens where token_id = $1 \
+             union all \
+             select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1 \
+               from leasehold_broker.tokens t join line on t.token_id = line.parent_id) \
+         select accessor, (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint as ttl, revision, \
+                ended_at is not null or coalesce(expires_at <= clock_timestamp(), false) as dead \
+           from line order by depth",
+    )
+    .bind(token_id)
+    .fetch_all(store)
+    .await?;
+    let mut owners = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get("dead")? {
+            return Ok(None);
+        }
+        owners.push(Owner {
+            accessor: row.try_get("accessor")?,
+            ttl_microseconds: row.try_get("ttl")?,
+            revision: row.try_get("revision")?,
+        });
+    }
+    Ok(Some(owners).filter(|owners| !owners.is_empty()))
+}
+
+/// A lease as the store knows it.
+#[derive(Clone, Debug)]
+pub struct LeaseRow {
+    /// Full lease id.
+    pub lease_id: String,
+    /// Its mount.
+    pub mount_id: Uuid,
+    /// Full path of the request that made it.
+    pub path: String,
+    /// Where it lives.
+    pub target_id: Uuid,
+    /// Role of the API.
+    pub role: String,
+    /// The answer of the target has not been written down yet.
+    pub is_intent: bool,
+    /// By the store's clock.
+    pub issued_at: OffsetDateTime,
+    /// Whole seconds since then.
+    pub age_seconds: i64,
+    /// By the store's clock.
+    pub expires_at: OffsetDateTime,
+    /// Whole seconds until then, rounded down.
+    pub left_seconds: i64,
+    /// The latest renewal.
+    pub last_renewed_at: Option<OffsetDateTime>,
+    /// Its end has been asked for and accepted.
+    pub is_ending: bool,
+}
+
+fn lease(row: &PgRow) -> sqlx::Result<LeaseRow> {
+    Ok(LeaseRow {
+        lease_id: row.try_get("lease_id")?,
+        mount_id: row.try_get("mount_id")?,
+        path: row.try_get("full_path")?,
+        target_id: row.try_get("target_id")?,
+        role: row.try_get("role")?,
+        is_intent: row.try_get("is_intent")?,
+        issued_at: row.try_get("issued_at")?,
+        age_seconds: row.try_get("age_seconds")?,
+        expires_at: row.try_get("expires_at")?,
+        left_seconds: row.try_get("left_seconds")?,
+        last_renewed_at: row.try_get("last_renewed_at")?,
+        is_ending: row.try_get("is_ending")?,
+    })
+}
+
+/// One lease. None: unknown, of a token that has ended, or dropped from sight by force.
+pub async fn find(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
+    let row = sqlx::query(
+        "select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role, l.state = 'intent' as is_intent, \
+                l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at, \
+                floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds, \
+                l.last_renewed_at, l.revoking_at is not null as is_ending \
+           from leasehold_broker.leases l \
+           join leasehold_broker.mounts m on m.mount_id = l.mount_id and m.state <> 'gone' \
+           left join leasehold_broker.tokens t on t.token_id = l.token_id \
+          where l.lease_id = $1 and not l.out_of_sight and t.ended_at is null \
+            and (t.expires_at is null or t.expires_at > clock_timestamp())",
+    )
+    .bind(lease_id)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(lease).transpose()
+}
+
+/// What ending a lease needs to know of it, whoever still sees it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Lease id.
+    pub lease_id: String,
+    /// Where it lives.
+    pub target_id: Uuid,
+    /// Not confirmed yet.
+    pub is_intent: bool,
+}
+
+fn place(row: &PgRow) -> sqlx::Result<Place> {
+    Ok(Place {
+        lease_id: row.try_get("lease_id")?,
+        target_id: row.try_get("target_id")?,
+        is_intent: row.try_get("is_intent")?,
+    })
+}
+
+/// One lease.
+pub async fn place_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Place>> {
+    let row = sqlx::query(
+        "select lease_id, target_id, state = 'intent' as is_intent from leasehold_broker.leases where lease_id = $1",
+    )
+    .bind(lease_id)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(place).transpose()
+}
+
+/// Targets with leases at or below a prefix (without its trailing slash).
+pub async fn targets_below(store: impl PgExecutor<'_>, prefix: &str) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select distinct target_id from leasehold_broker.leases \
+          where lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')",
+    )
+    .bind(prefix)
+    .fetch_all(store)
+    .await
+}
+
+/// Leases of one target at or below a prefix, after `after`, at most `limit`, by id.
+pub async fn below_on(
+    store: impl PgExecutor<'_>,
+    prefix: &str,
+    target_id: Uuid,
+    after: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Place>> {
+    let rows = sqlx::query(
+        "select lease_id, target_id, state = 'intent' as is_intent from leasehold_broker.leases \
+          where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) \
+            and target_id = $2 and lease_id > $3 order by lease_id limit $4",
+    )
+    .bind(prefix)
+    .bind(target_id)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(store)
+    .await?;
+    rows.iter().map(place).collect()
+}
+
+/// Unconfirmed leases of one target at or below a prefix.
+pub async fn intents_below(
+    store: impl PgExecutor<'_>,
+    prefix: &str,
+    target_id: Uuid,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select lease_id from leasehold_broker.leases \
+          where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) and target_id = $2 and state = 'intent'",
+    )
+    .bind(prefix)
+    .bind(target_id)
+    .fetch_all(store)
+    .await
+}
+
+/// Which of these are unconfirmed.
+pub async fn intents_among(
+    store: impl PgExecutor<'_>,
+    lease_ids: &[String],
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select lease_id from leasehold_broker.leases where lease_id = any($1) and state = 'intent'",
+    )
+    .bind(lease_ids)
+    .fetch_all(store)
+    .await
+}
+
+/// Unconfirmed leases of a target that have lost their broker, or whose end has been asked for. Settling is idempotent:
+/// brokers that do it at the same time do no harm.
+pub async fn old_intents(
+    store: impl PgExecutor<'_>,
+    target_id: Uuid,
+    age_seconds: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select lease_id from leasehold_broker.leases \
+          where target_id = $1 and state = 'intent' \
+            and (revoking_at is not null or issued_at < clock_timestamp() - $2 * interval '1 second') \
+          order by issued_at limit $3",
+    )
+    .bind(target_id)
+    .bind(age_seconds)
+    .bind(limit)
+    .fetch_all(store)
+    .await
+}
+
+/// Which of these are to end.
+pub async fn ending_among(
+    store: impl PgExecutor<'_>,
+    lease_ids: &[String],
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select lease_id from leasehold_broker.leases where lease_id = any($1) and revoking_at is not null",
+    )
+    .bind(lease_ids)
+    .fetch_all(store)
+    .await
+}
+
+/// The target has these: they are leases now. What has ended meanwhile is not revived.
+pub async fn confirm(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query("update leasehold_broker.leases set state = 'issued' where lease_id = any($1) and state = 'intent'")
+        .bind(lease_ids)
+        .execute(store)
+        .await?;
+    Ok(())
+}
+
+/// The target's word: these are no more.
+pub async fn remove(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query("delete from leasehold_broker.leases where lease_id = any($1)")
+        .bind(lease_ids)
+        .execute(store)
+        .await?;
+    Ok(())
+}
+
+/// An end has been accepted: shown as such until the target's word comes.
+pub async fn mark_ending(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.leases set revoking_at = coalesce(revoking_at, clock_timestamp()) where lease_id = any($1)",
+    )
+    .bind(lease_ids)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// The same for all of a target at or below a prefix, with the outbox rows that tell it, 500 leases each.
+/// `out_of_sight`: nobody is to see them any more.
+pub async fn accept_ends_below(
+    store: impl PgExecutor<'_>,
+    prefix: &str,
+    target_id: Uuid,
+    out_of_sight: bool,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "with marked as ( \
+             update leasehold_broker.leases \
+                set revoking_at = coalesce(revoking_at, clock_timestamp()), out_of_sight = out_of_sight or $3 \
+              where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) and target_id = $2 \
+             returning lease_id), \
+         batches as (select lease_id, (row_number() over (order by lease_id) - 1) / 500 as batch from marked) \
+         insert into leasehold_broker.outbox (target_id, kind, payload) \
+         select $2, 'revoke_lease', jsonb_build_object('lease_ids', jsonb_agg(lease_id)) from batches group by batch",
+    )
+    .bind(prefix)
+    .bind(target_id)
+    .bind(out_of_sight)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// A renewal: `ttl_seconds` from now.
+pub async fn renewed(
+    store: impl PgExecutor<'_>,
+    lease_ids: &[String],
+    ttl_seconds: &[i64],
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.leases l \
+            set ttl_seconds = r.ttl, expires_at = clock_timestamp() + r.ttl * interval '1 second', \
+                last_renewed_at = clock_timestamp() \
+           from unnest($1::text[], $2::bigint[]) as r(lease_id, ttl) where l.lease_id = r.lease_id",
+    )
+    .bind(lease_ids)
+    .bind(ttl_seconds)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// The first lease ids that are seen in `[from, below)`.
+pub async fn seen(
+    store: impl PgExecutor<'_>,
+    from: &str,
+    below: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select l.lease_id from leasehold_broker.leases l \
+           join leasehold_broker.mounts m on m.mount_id = l.mount_id and m.state <> 'gone' \
+           left join leasehold_broker.tokens t on t.token_id = l.token_id \
+          where l.lease_id >= $1 and l.lease_id < $2 and not l.out_of_sight and t.ended_at is null \
+            and (t.expires_at is null or t.expires_at > clock_timestamp()) \
+          order by l.lease_id limit $3",
+    )
+    .bind(from)
+    .bind(below)
+    .bind(limit)
+    .fetch_all(store)
+    .await
+}
+
+/// Targets that have to be tended: those with leases, with news to hear, or with a live configuration.
+pub async fn targets_to_tend(store: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select t.target_id from leasehold_broker.targets t \
+          where exists (select from leasehold_broker.database_configs c where c.target_id = t.target_id) \
+             or exists (select from leasehold_broker.outbox o where o.target_id = t.target_id)",
+    )
+    .fetch_all(store)
+    .await
+}
