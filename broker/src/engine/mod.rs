@@ -2,6 +2,8 @@
 //!
 //! To add one: a module with a `pub static ENGINE: Engine`, and its line in [`ENGINES`].
 
+pub mod cubbyhole;
+pub mod identity;
 pub mod system;
 
 use crate::logical::PathTable;
@@ -22,7 +24,7 @@ pub struct Engine {
 }
 
 /// All engines.
-pub static ENGINES: &[&Engine] = &[&system::ENGINE];
+pub static ENGINES: &[&Engine] = &[&cubbyhole::ENGINE, &identity::ENGINE, &system::ENGINE];
 
 /// The engine of a mount.
 pub fn find(kind: MountKind, engine_type: &str) -> Option<&'static Engine> {

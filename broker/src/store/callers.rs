@@ -127,3 +127,17 @@ fn from_row(row: &PgRow) -> sqlx::Result<Found> {
         bound_cidrs: row.try_get("bound_cidrs")?,
     })
 }
+
+/// The policies of a living token, by its accessor.
+pub async fn policies_of_accessor(
+    store: &PgPool,
+    accessor: &str,
+) -> sqlx::Result<Option<Vec<String>>> {
+    sqlx::query_scalar(
+        "select policies from leasehold_broker.tokens \
+         where accessor = $1 and ended_at is null and (expires_at is null or expires_at > clock_timestamp())",
+    )
+    .bind(accessor)
+    .fetch_optional(store)
+    .await
+}

@@ -5,6 +5,7 @@
 
 pub mod callers;
 mod connect;
+pub mod cubbyholes;
 pub mod database;
 pub mod installation;
 pub mod leases;

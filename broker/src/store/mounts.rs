@@ -163,3 +163,19 @@ pub async fn finish(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<
         .await?;
     Ok(())
 }
+
+/// The path of a mount that a new one at this path would overlap with: the same, one above it, or one below it.
+pub async fn overlapping(
+    store: impl PgExecutor<'_>,
+    kind: MountKind,
+    path: &str,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "select path from leasehold_broker.mounts \
+         where kind = $1 and state <> 'gone' and (starts_with($2, path) or starts_with(path, $2)) order by path limit 1",
+    )
+    .bind(kind_word(kind))
+    .bind(path)
+    .fetch_optional(store)
+    .await
+}

@@ -111,6 +111,21 @@ fn built_in_mounts() -> Vec<Mount> {
             state: MountState::Active,
         }
     };
+    let header = |name: &str| vec![name].into();
+    let mut identity = mount(MountKind::Secret, "identity/", "identity", "identity store");
+    identity.config.insert(
+        "passthrough_request_headers".into(),
+        header("Authorization"),
+    );
+    let mut system = mount(
+        MountKind::Secret,
+        "sys/",
+        "system",
+        "system endpoints used for control, policy and debugging",
+    );
+    system
+        .config
+        .insert("passthrough_request_headers".into(), header("Accept"));
     let mut token = mount(
         MountKind::Auth,
         "token/",
@@ -120,22 +135,13 @@ fn built_in_mounts() -> Vec<Mount> {
     token
         .config
         .insert("token_type".into(), "default-service".into());
-    vec![
-        mount(
-            MountKind::Secret,
-            "cubbyhole/",
-            "cubbyhole",
-            "per-token private secret storage",
-        ),
-        mount(MountKind::Secret, "identity/", "identity", "identity store"),
-        mount(
-            MountKind::Secret,
-            "sys/",
-            "system",
-            "system endpoints used for control, policy and debugging",
-        ),
-        token,
-    ]
+    let cubbyhole = mount(
+        MountKind::Secret,
+        "cubbyhole/",
+        "cubbyhole",
+        "per-token private secret storage",
+    );
+    vec![cubbyhole, identity, system, token]
 }
 
 pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {

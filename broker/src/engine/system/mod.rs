@@ -1,9 +1,13 @@
 //! `sys/`: the endpoints of the server itself.
 
+mod capabilities;
 pub mod init;
+mod mounts;
+mod policies;
 mod seal;
 pub mod special;
 mod state;
+mod ui;
 pub mod unseal;
 
 use super::Engine;
@@ -19,4 +23,4 @@ pub static ENGINE: Engine = Engine {
     help: "The server itself: mounts, policies, leases, its own state.",
 };
 
-static ROWS: &[&[PathSpec]] = &[];
+static ROWS: &[&[PathSpec]] = &[mounts::ROWS, policies::ROWS, capabilities::ROWS, ui::ROWS];

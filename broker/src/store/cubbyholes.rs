@@ -1,0 +1,66 @@
+//! What tokens keep for themselves, sealed.
+
+use sqlx::PgExecutor;
+
+/// The sealed object at a path.
+pub async fn read(
+    store: impl PgExecutor<'_>,
+    token_id: i64,
+    path: &str,
+) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar(
+        "select sealed from leasehold_broker.cubbyholes where token_id = $1 and path = $2",
+    )
+    .bind(token_id)
+    .bind(path)
+    .fetch_optional(store)
+    .await
+}
+
+/// Writes it. A token that ended meanwhile keeps nothing.
+pub async fn write(
+    store: impl PgExecutor<'_>,
+    token_id: i64,
+    path: &str,
+    sealed: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into leasehold_broker.cubbyholes (token_id, path, sealed) \
+         select token_id, $2, $3 from leasehold_broker.tokens where token_id = $1 and ended_at is null for share \
+         on conflict (token_id, path) do update set sealed = excluded.sealed",
+    )
+    .bind(token_id)
+    .bind(path)
+    .bind(sealed)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Deletes it, if it is there.
+pub async fn delete(store: impl PgExecutor<'_>, token_id: i64, path: &str) -> sqlx::Result<()> {
+    sqlx::query("delete from leasehold_broker.cubbyholes where token_id = $1 and path = $2")
+        .bind(token_id)
+        .bind(path)
+        .execute(store)
+        .await?;
+    Ok(())
+}
+
+/// One level of names below a folder (empty, or with its slash at the end); folders end with a slash.
+pub async fn list(
+    store: impl PgExecutor<'_>,
+    token_id: i64,
+    folder: &str,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct case when strpos(below, '/') > 0 then left(below, strpos(below, '/')) else below end collate \"C\" as name \
+         from (select substr(path, length($2) + 1) as below from leasehold_broker.cubbyholes \
+               where token_id = $1 and starts_with(path, $2)) as found \
+         where below <> '' order by name",
+    )
+    .bind(token_id)
+    .bind(folder)
+    .fetch_all(store)
+    .await
+}
