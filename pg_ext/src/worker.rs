@@ -12,6 +12,7 @@ pub mod launcher;
 mod pass;
 pub mod settings;
 mod statements;
+mod strangers;
 mod sweeper;
 mod upkeep;
 pub mod wake;

@@ -77,3 +77,44 @@ pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
         |row| row.must(1),
     )
 }
+
+/// Databases in which something depends on `login`; that of shared objects is this one.
+pub fn databases_of(login: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    rows(
+        "select distinct case when d.dbid = 0 then $2 else d.dbid end from pg_catalog.pg_shdepend d
+          where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = $1
+         union
+         select x.dbid from pg_catalog.pg_prepared_xact() x where x.ownerid = $1",
+        &[login.into(), crate::ffi::xact::my_database().into()],
+        |row| row.must(1),
+    )
+}
+
+/// How the login of an unknown installation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// It can log in, or lend what it is a member of.
+    Armed,
+    /// It is fenced, and its day of grace is not over.
+    Waiting,
+    /// It is fenced, and nobody has claimed it for a day.
+    Forfeit,
+}
+
+/// How `login` stands; `None` if it is gone. The instant of its fence is its `VALID UNTIL`.
+pub fn stranger(login: pg_sys::Oid) -> Option<Stranger> {
+    rows(
+        "select case when a.rolcanlogin or a.rolpassword is not null
+                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid or m.roleid = a.oid) then 0
+                     when a.rolvaliduntil < pg_catalog.now() - interval '24 hours' then 2
+                     else 1 end
+           from pg_catalog.pg_authid a where a.oid = $1",
+        &[login.into()],
+        |row| match row.must::<i32>(1) {
+            0 => Stranger::Armed,
+            2 => Stranger::Forfeit,
+            _ => Stranger::Waiting,
+        },
+    )
+    .pop()
+}

@@ -1,8 +1,15 @@
 //! The databases of the cluster, read from the shared catalogs by a process that is in none of them.
 
 use super::label;
-use crate::core::label::Installation;
-use pgrx::pg_sys;
+use crate::core::label::{Installation, Mark, PROVIDER};
+use pgrx::{FromDatum, pg_sys};
+
+// `pg_shseclabel`, whose fixed OID and columns pgrx does not name.
+const SHARED_LABELS: pg_sys::Oid = pg_sys::Oid::from_u32(3592);
+const OBJECT: i32 = 1;
+const CLASS: i32 = 2;
+const PROVIDER_COLUMN: i32 = 3;
+const LABEL: i32 = 4;
 
 /// A database that the label says is the home of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +37,23 @@ pub fn homes() -> Vec<Home> {
 /// Every database but those that a failed `DROP DATABASE` has left invalid.
 pub fn all() -> Vec<pg_sys::Oid> {
     let mut found = Vec::new();
+    scan(|row| found.push(row.oid));
+    found
+}
+
+/// A database that a worker with no business of its own can work from; `None` if there is none that takes connections
+/// and is not a template.
+pub fn any_open() -> Option<pg_sys::Oid> {
+    let mut found = Vec::new();
+    scan(|row| {
+        if row.datallowconn && !row.datistemplate {
+            found.push(row.oid);
+        }
+    });
+    found.into_iter().min_by_key(|database| database.to_u32())
+}
+
+fn scan(mut each: impl FnMut(&pg_sys::FormData_pg_database)) {
     // SAFETY: pg_database is one of the catalogs that the server keeps open for processes without a database;
     // scan and table are closed before we return, and the tuples are read only between two fetches.
     unsafe {
@@ -47,11 +71,59 @@ pub fn all() -> Vec<pg_sys::Oid> {
                 .cast::<pg_sys::FormData_pg_database>();
             // -2: invalid, half dropped.
             if (*row).datconnlimit != -2 {
-                found.push((*row).oid);
+                each(&*row);
             }
         }
         pg_sys::heap_endscan(scan);
         pg_sys::table_close(table, pg_sys::AccessShareLock as i32);
+    }
+}
+
+/// A login with a mark of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked {
+    /// The login.
+    pub login: pg_sys::Oid,
+    /// What its label says.
+    pub mark: Mark,
+}
+
+/// Every login of the cluster that carries a mark of ours, whichever installation's. Inside a transaction; it needs no
+/// database.
+pub fn marked_logins() -> Vec<Marked> {
+    let mut found = Vec::new();
+    // SAFETY: as in `scan`; pg_shseclabel is another of those catalogs, and its texts are copied before the next fetch.
+    unsafe {
+        let lock = pg_sys::AccessShareLock as i32;
+        let table = pg_sys::table_open(SHARED_LABELS, lock);
+        let scan = pg_sys::table_beginscan_catalog(table, 0, std::ptr::null_mut());
+        loop {
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if tuple.is_null() {
+                break;
+            }
+            let value = |column: i32| {
+                let mut is_null = false;
+                pg_sys::heap_getattr(tuple, column, (*table).rd_att, &mut is_null)
+            };
+            let oid = |column: i32| pg_sys::Oid::from(value(column).value() as u32);
+            if oid(CLASS) != pg_sys::AuthIdRelationId {
+                continue;
+            }
+            let text = |column: i32| String::from_datum(value(column), false);
+            if text(PROVIDER_COLUMN).as_deref() != Some(PROVIDER) {
+                continue;
+            }
+            let label = text(LABEL);
+            if let Some(mark) = label.as_deref().and_then(Mark::parse) {
+                found.push(Marked {
+                    login: oid(OBJECT),
+                    mark,
+                });
+            }
+        }
+        pg_sys::heap_endscan(scan);
+        pg_sys::table_close(table, lock);
     }
     found
 }

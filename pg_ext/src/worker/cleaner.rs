@@ -43,6 +43,10 @@ extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 
 fn serve(item: &Item, at_home: bool) {
     let order = item.read();
+    if order.stranger {
+        item.answer(&super::strangers::see_to(order));
+        return;
+    }
     if at_home && order.statements {
         super::statements::run(order.lease);
     }

@@ -55,6 +55,8 @@ pub struct Order {
     pub statements: bool,
     /// Whether only prepared transactions are to be rolled back: one of them keeps the login from being fenced.
     pub prepared_only: bool,
+    /// Whether the login belongs to an installation that no database holds.
+    pub stranger: bool,
 }
 
 /// What came of it.
@@ -66,11 +68,14 @@ pub enum Answer {
     Clean,
     /// It could not be done, and why.
     Failed(String),
+    /// Nothing is left of it here, but there is in that database.
+    Elsewhere(pg_sys::Oid),
 }
 
 const DROP_OWNED: u32 = 1;
 const STATEMENTS: u32 = 2;
 const PREPARED_ONLY: u32 = 4;
+const STRANGER: u32 = 8;
 
 impl Order {
     /// An order to roll back what `login` has prepared, and nothing else.
@@ -82,6 +87,16 @@ impl Order {
             drop_owned: false,
             statements: false,
             prepared_only: true,
+            stranger: false,
+        }
+    }
+
+    /// An order to see to the login of an unknown installation.
+    pub fn stranger(lease: i64, login: pg_sys::Oid) -> Self {
+        Self {
+            prepared_only: false,
+            stranger: true,
+            ..Self::prepared_only(lease, login)
         }
     }
 }
@@ -117,6 +132,7 @@ impl Item {
             drop_owned: flags & DROP_OWNED != 0,
             statements: flags & STATEMENTS != 0,
             prepared_only: flags & PREPARED_ONLY != 0,
+            stranger: flags & STRANGER != 0,
         }
     }
 
@@ -126,6 +142,10 @@ impl Item {
             Answer::None => (0, ""),
             Answer::Clean => (1, ""),
             Answer::Failed(reason) => (2, reason.as_str()),
+            Answer::Elsewhere(database) => {
+                self.reassign_to.store(database.to_u32(), SeqCst);
+                (3, "")
+            }
         };
         let mut end = reason.len().min(REASON_MAX);
         while !reason.is_char_boundary(end) {
@@ -153,6 +173,7 @@ impl Item {
                     .collect();
                 Answer::Failed(String::from_utf8_lossy(&bytes).into_owned())
             }
+            3 => Answer::Elsewhere(pg_sys::Oid::from(self.reassign_to.load(SeqCst))),
             _ => Answer::None,
         }
     }

@@ -3,6 +3,7 @@
 //! only and runs no SQL.
 
 use super::board::{Board, Place};
+use super::strangers::Strangers;
 use crate::ffi::bgworker::{self, Handle, Status};
 use crate::ffi::{clock, databases, latch, shmem, txn};
 use crate::lease::end;
@@ -14,6 +15,9 @@ use std::sync::atomic::Ordering::SeqCst;
 const LOOK_EVERY_MS: u64 = 500;
 /// A sweeper that dies young is not started again before this has passed since its last start.
 const RESTART_AFTER_MS: u64 = 500;
+
+/// How often logins of unknown installations are looked for.
+const STRANGERS_EVERY_MS: u64 = 30_000;
 
 /// Registers the launcher with the postmaster; only while preloading.
 pub fn register() {
@@ -32,6 +36,8 @@ pub fn main() {
     let mut launcher = Launcher {
         board,
         started: HashMap::new(),
+        strangers: Strangers::new(board),
+        strangers_ms: 0,
         complained: false,
     };
     loop {
@@ -51,6 +57,8 @@ struct Launcher {
     board: &'static Board,
     /// The sweepers that this launcher has started, by database.
     started: HashMap<u32, Started>,
+    strangers: Strangers,
+    strangers_ms: u64,
     /// True while a lack of worker slots has been logged and not been cured.
     complained: bool,
 }
@@ -73,6 +81,14 @@ impl Launcher {
             }
             Err(trouble) => pgrx::log!("leasehold launcher can not read the databases: {trouble}"),
         }
+        let now_ms = clock::monotonic_ms();
+        if now_ms.saturating_sub(self.strangers_ms) >= STRANGERS_EVERY_MS
+            && !bgworker::in_recovery()
+        {
+            self.strangers_ms = now_ms;
+            self.strangers.look(now_ms);
+        }
+        self.strangers.collect(now_ms);
         if let Err(trouble) = txn::run(end::end_those_without_user) {
             pgrx::log!("leasehold launcher can not look for backends without a user: {trouble}");
         }

@@ -275,6 +275,7 @@ impl Pass {
                     drop_owned: next.lease.drop_owned,
                     statements: at_home && next.lease.statements,
                     prepared_only: false,
+                    stranger: false,
                 },
             );
         }
@@ -298,7 +299,7 @@ impl Pass {
                     let reason = format!("{}: {reason}", self.name(report.database));
                     self.fail(number, &reason);
                 }
-                Answer::None => {
+                Answer::None | Answer::Elsewhere(_) => {
                     let reason = format!("{} could not be visited", self.name(report.database));
                     self.fail(number, &reason);
                 }

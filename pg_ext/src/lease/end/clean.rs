@@ -4,7 +4,7 @@
 //! event trigger runs; nothing here evaluates an expression of a user, and no user relation is read.
 
 use crate::catalog::dependents::{self, Kind};
-use crate::ffi::{acl, owned};
+use crate::ffi::{acl, databases, owned};
 use crate::role::statements;
 use pgrx::pg_sys;
 
@@ -39,7 +39,7 @@ pub fn clean(login: pg_sys::Oid, estate: Estate, shared: bool) -> Result<(), Str
     let all = dependents::of(login, shared);
     // At home an issue may be rewriting the same access lists; elsewhere nobody knows of these locks, and a
     // table of their name would be a stranger's.
-    if shared && all.iter().any(|each| each.kind == Kind::Granted) {
+    if shared && databases::has_extension() && all.iter().any(|each| each.kind == Kind::Granted) {
         statements::hold_all_locks().map_err(|fault| fault.to_string())?;
     }
     for each in all {

@@ -1,0 +1,157 @@
+//! Logins whose label names an installation that no database holds: their database was dropped, or they came with the
+//! roles of another cluster. Nobody would end them. They are fenced at once, and dropped if nobody claims them for a day;
+//! the instant of the fence is kept in their `VALID UNTIL`.
+
+use super::board::Board;
+use super::errands::Errands;
+use super::job::{Answer, Order};
+use crate::catalog::dependents::{self, Stranger};
+use crate::catalog::{ending, litter};
+use crate::ffi::databases::{self, Marked};
+use crate::ffi::{backends, clock, drop, label, owned, txn, xact};
+use crate::lease::end::{self, Estate};
+use pgrx::pg_sys;
+use std::collections::{HashMap, HashSet};
+
+/// The launcher's side: finds them, and sends cleaners, because seeing to them needs a database.
+pub struct Strangers {
+    errands: Errands,
+    /// Where something is known to depend on one.
+    elsewhere: HashMap<pg_sys::Oid, pg_sys::Oid>,
+}
+
+impl Strangers {
+    /// None known yet.
+    pub fn new(board: &'static Board) -> Self {
+        Self {
+            errands: Errands::new(board, pg_sys::InvalidOid),
+            elsewhere: HashMap::new(),
+        }
+    }
+
+    /// Looks for them, and sends cleaners.
+    pub fn look(&mut self, now_ms: u64) {
+        if self.errands.any() {
+            return;
+        }
+        let found = match txn::run(|| (find(), databases::any_open())) {
+            Ok((found, Some(place))) => found.into_iter().map(|marked| (marked, place)).collect(),
+            Ok((_, None)) => Vec::new(),
+            Err(trouble) => {
+                pgrx::log!("leasehold launcher can not look for unknown logins: {trouble}");
+                Vec::new()
+            }
+        };
+        let known: HashSet<_> = found.iter().map(|(marked, _)| marked.login).collect();
+        self.elsewhere.retain(|login, _| known.contains(login));
+        for (marked, place) in found {
+            let database = self.elsewhere.get(&marked.login).copied().unwrap_or(place);
+            self.errands.add(
+                database,
+                Order::stranger(marked.mark.lease_number, marked.login),
+            );
+        }
+        self.errands.send(now_ms);
+    }
+
+    /// Takes in what the cleaners have found.
+    pub fn collect(&mut self, now_ms: u64) {
+        if !self.errands.any() {
+            return;
+        }
+        for report in self.errands.collect(now_ms) {
+            let Some(login) = report.order.login else {
+                continue;
+            };
+            match report.answer {
+                Answer::Elsewhere(database) => {
+                    self.elsewhere.insert(login, database);
+                }
+                Answer::Failed(reason) => {
+                    self.elsewhere.remove(&login);
+                    pgrx::log!("login {login} of an unknown installation stays: {reason}");
+                }
+                Answer::Clean | Answer::None => {
+                    self.elsewhere.remove(&login);
+                }
+            }
+        }
+        self.errands.send(now_ms);
+    }
+}
+
+/// Logins whose installation no database holds.
+fn find() -> Vec<Marked> {
+    let homes: HashSet<_> = databases::homes()
+        .iter()
+        .map(|home| home.installation)
+        .collect();
+    let mut marked = databases::marked_logins();
+    marked.retain(|each| !homes.contains(&each.mark.installation));
+    marked
+}
+
+/// The cleaner's side: does what can be done for one of them in this database.
+pub fn see_to(order: Order) -> Answer {
+    let Some(login) = order.login else {
+        return Answer::Clean;
+    };
+    let still_unknown = || {
+        label::read(login).is_some_and(|mark| {
+            databases::homes()
+                .iter()
+                .all(|home| home.installation != mark.installation)
+        })
+    };
+    let standing = txn::run(|| {
+        if still_unknown() {
+            dependents::stranger(login)
+        } else {
+            None
+        }
+    });
+    let done = match standing {
+        Ok(None | Some(Stranger::Waiting)) => return Answer::Clean,
+        Ok(Some(Stranger::Armed)) => fence(login),
+        Ok(Some(Stranger::Forfeit)) => return remove(login),
+        Err(trouble) => Err(trouble.to_string()),
+    };
+    match done {
+        Ok(()) => Answer::Clean,
+        Err(reason) => Answer::Failed(reason),
+    }
+}
+
+fn fence(login: pg_sys::Oid) -> Result<(), String> {
+    let fenced = txn::run(|| {
+        let locked = ending::lock_logins(&[login]);
+        !locked.is_empty() && ending::disarm(&locked, clock::now()).is_empty()
+    })
+    .map_err(|trouble| trouble.to_string())?;
+    for backend in backends::others(|user| user == login) {
+        backends::terminate(backend);
+    }
+    if fenced {
+        Ok(())
+    } else {
+        Err("somebody holds its row".into())
+    }
+}
+
+fn remove(login: pg_sys::Oid) -> Answer {
+    let removed = (|| -> Result<Answer, String> {
+        let say = |trouble: crate::core::trouble::Trouble| trouble.to_string();
+        for gid in txn::run(|| dependents::prepared(login)).map_err(say)? {
+            txn::run(|| owned::roll_back_prepared(&gid)).map_err(say)?;
+        }
+        txn::run(|| end::clean(login, Estate::Keep, true)).map_err(say)??;
+        let here = xact::my_database();
+        let databases = txn::run(|| dependents::databases_of(login)).map_err(say)?;
+        if let Some(&database) = databases.iter().find(|&&database| database != here) {
+            return Ok(Answer::Elsewhere(database));
+        }
+        txn::run(|| drop::roles(&litter::lock_names(&[login]))).map_err(say)?;
+        Ok(Answer::Clean)
+    })();
+    removed.unwrap_or_else(Answer::Failed)
+}
