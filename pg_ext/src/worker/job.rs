@@ -109,15 +109,12 @@ impl Item {
             .store(order.login.map_or(0, |oid| oid.to_u32()), SeqCst);
         self.reassign_to
             .store(order.reassign_to.map_or(0, |oid| oid.to_u32()), SeqCst);
-        let drop_owned = if order.drop_owned { DROP_OWNED } else { 0 };
-        let statements = if order.statements { STATEMENTS } else { 0 };
-        let prepared_only = if order.prepared_only {
-            PREPARED_ONLY
-        } else {
-            0
-        };
-        self.flags
-            .store(drop_owned | statements | prepared_only, SeqCst);
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        let flags = flag(order.drop_owned, DROP_OWNED)
+            | flag(order.statements, STATEMENTS)
+            | flag(order.prepared_only, PREPARED_ONLY)
+            | flag(order.stranger, STRANGER);
+        self.flags.store(flags, SeqCst);
         self.answer.store(0, SeqCst);
     }
 
