@@ -520,6 +520,13 @@ comment on function leasehold.installation() is 'The id of this installation, wh
 
 -- === The end of leases: sweep, wait, look ===
 
+create function leasehold.await_ended(lease_ids text[], timeout interval default '10 seconds', scope text default null)
+returns table (lease_id text, state text, pids int[], last_error text)
+language c volatile set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'await_ended_wrapper';
+comment on function leasehold.await_ended(text[], interval, text) is
+    'Waits until all of these leases are gone, or no access is left (all fenced, without sessions) after two seconds. In a transaction of its own';
+
 create function leasehold.sweep(at_most int default 500) returns bigint
 language c volatile set search_path = pg_catalog, pg_temp
 as 'MODULE_PATHNAME', 'sweep_wrapper';
@@ -684,3 +691,4 @@ grant execute on function
     leasehold.drop_role(text, bigint, text)
  to leasehold_definer;
 grant execute on function leasehold.register_scope(text, text) to leasehold_issuer, leasehold_definer;
+grant execute on function leasehold.await_ended(text[], interval, text) to leasehold_issuer, leasehold_admin;

@@ -1,11 +1,69 @@
-//! The doorbells of what makes leases end: `sweep`, `heartbeat`, and the guard that loads the library.
+//! The doorbells of what makes leases end: `await_ended`, `sweep`, `heartbeat`, and the guard that loads the library.
 
+use super::args::{need, texts};
+use crate::catalog::time;
 use crate::core::error::Fault;
 use crate::ffi::{clock, identity, label, xact};
 use crate::lease::end;
+use crate::lease::scope::Caller;
 use crate::worker::{self, heartbeat};
+use pgrx::datum::{Array, Interval};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+
+/// `leasehold.await_ended(lease_ids, timeout, scope)`: how each lease stands once all are gone, or no access is left for two
+/// seconds already, or the time is over.
+#[pg_extern(sql = false)]
+#[expect(
+    clippy::type_complexity,
+    reason = "the row type that SQL declares, written out as pgrx needs it"
+)]
+fn await_ended(
+    lease_ids: Option<Array<'_, &str>>,
+    timeout: Option<Interval>,
+    scope: Option<&str>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(lease_id, String),
+            name!(state, String),
+            name!(pids, Vec<i32>),
+            name!(last_error, Option<String>),
+        ),
+    >,
+    ErrorReport,
+> {
+    // What it waits for is the end that this very transaction may have asked for, and others see that at its commit.
+    if xact::has_written() {
+        return Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            "await_ended can not be called in a transaction that has written",
+            "await_ended",
+        )
+        .set_hint("COMMIT first: the worker ends leases only after that."));
+    }
+    let lease_ids = texts("lease_ids", lease_ids)?;
+    let timeout_ms = time::length(&need("timeout", timeout)?) / 1_000;
+    let caller = Caller::current()?;
+    let ended = identity::as_extension(|| {
+        let scopes = Spi::connect_mut(|db| caller.reach(db, scope))?;
+        Ok::<_, Fault>(end::await_ended(
+            &lease_ids,
+            &scopes,
+            u64::try_from(timeout_ms).unwrap_or(0),
+        ))
+    })?;
+    let row = |each: end::Ended| {
+        (
+            each.standing.lease_id,
+            each.standing.state,
+            each.pids,
+            each.standing.last_error,
+        )
+    };
+    Ok(TableIterator::new(ended.into_iter().map(row)))
+}
 
 /// `leasehold.sweep(at_most)`: how many leases it fenced or dropped.
 #[pg_extern(sql = false)]

@@ -29,10 +29,14 @@ pub fn refuse_prepare() {
     });
 }
 
-/// True if this transaction has written anything (it has been given a transaction id).
+/// True if this transaction has changed or locked rows. A transaction id alone does not count: asking through SPI may
+/// take one.
 pub fn has_written() -> bool {
     // SAFETY: reads this backend's own transaction state.
-    unsafe { pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId }
+    unsafe {
+        pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId
+            && pg_sys::XactLastRecEnd != 0
+    }
 }
 
 /// The database this process is connected to; 0 for none.
