@@ -63,6 +63,8 @@ pub enum Shape {
     DefaultPrivileges,
     /// `DROP OWNED`.
     DropOwned,
+    /// `DO`; whether the word GRANT or REVOKE is in its body.
+    Block { grants: bool },
     /// A statement that can not change an access list.
     NoGrant,
     /// Anything else.
@@ -311,6 +313,9 @@ unsafe fn shape(node: *mut pg_sys::Node) -> Shape {
             T::T_CopyStmt if (*node.cast::<pg_sys::CopyStmt>()).filename.is_null() => {
                 Shape::CopyClient
             }
+            T::T_DoStmt => Shape::Block {
+                grants: grants((*node.cast::<pg_sys::DoStmt>()).args),
+            },
             T::T_AlterDefaultPrivilegesStmt => Shape::DefaultPrivileges,
             T::T_DropOwnedStmt => Shape::DropOwned,
             T::T_CommentStmt | T::T_SecLabelStmt | T::T_NotifyStmt | T::T_VariableShowStmt => {
@@ -318,6 +323,19 @@ unsafe fn shape(node: *mut pg_sys::Node) -> Shape {
             }
             _ => Shape::Other,
         }
+    }
+}
+
+/// Whether the body among the arguments of a `DO` speaks of grants.
+unsafe fn grants(arguments: *mut pg_sys::List) -> bool {
+    // SAFETY: a list of DefElem; the one named `as` holds the body as a string.
+    unsafe {
+        pointers::<pg_sys::DefElem>(arguments)
+            .filter(|argument| CStr::from_ptr((**argument).defname) == c"as")
+            .any(|argument| {
+                let body = text((*(*argument).arg.cast::<pg_sys::String>()).sval).to_lowercase();
+                body.contains("grant") || body.contains("revoke")
+            })
     }
 }
 

@@ -13,6 +13,7 @@ mod effect;
 mod error;
 mod locks;
 mod plan;
+mod retry;
 mod run;
 
 use crate::ffi::parser::Class;

@@ -97,13 +97,14 @@ pub fn classify(
         }
         Shape::Grant(class) => run(Locks::Class(class)),
         Shape::DefaultPrivileges => run(Locks::Class(crate::ffi::parser::Class::Rest)),
-        Shape::DropOwned => run(Locks::All),
+        Shape::DropOwned | Shape::Block { grants: true } => run(Locks::All),
         Shape::CreateRole { .. }
         | Shape::AlterRole { .. }
         | Shape::AlterRoleSet { .. }
         | Shape::DropRole { .. }
         | Shape::GrantRole { .. }
         | Shape::RevokeRole
+        | Shape::Block { grants: false }
         | Shape::NoGrant
         | Shape::Other => run(Locks::None),
     })
@@ -355,6 +356,7 @@ mod tests {
             (Shape::Grant(Class::Relation), "run"),
             (Shape::DefaultPrivileges, "run"),
             (Shape::DropOwned, "run"),
+            (Shape::Block { grants: true }, "run"),
             (Shape::RevokeRole, "run"),
             (Shape::Other, "run"),
         ] {

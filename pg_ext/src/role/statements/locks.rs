@@ -2,7 +2,7 @@
 //! second fails. Whoever rewrites access lists therefore takes rows of `leasehold.acl_locks` first, always in the
 //! same order, and keeps them until commit. Rows of our own table, because anybody may hold an advisory lock.
 
-use super::{Locks, Step};
+use super::{Locks, Step, retry};
 use crate::catalog::acl;
 use crate::core::error::Fault;
 use crate::ffi::{inval, parser::Class};
@@ -23,7 +23,7 @@ pub enum Reach {
 pub fn hold_locks(steps: &[Step]) -> Result<(), Fault> {
     match reach(steps) {
         Reach::Classes(classes) if classes.is_empty() => Ok(()),
-        reach => take(reach),
+        reach => retry::until_done(|| take(reach.clone()), || ()),
     }
 }
 

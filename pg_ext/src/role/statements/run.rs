@@ -1,63 +1,42 @@
 //! Runs a statement as whoever defined the recipe.
 
 use super::locks::{self, Collisions, Reach};
+use super::retry::{self, report};
 use super::{Statement, StatementError, effect};
 use crate::catalog::acl;
 use crate::core::error::Fault;
-use crate::ffi::{identity, latch, subxact, utility};
+use crate::ffi::{identity, utility};
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{
     self,
     panic::{CaughtError, ErrorReport, ErrorReportWithLevel},
 };
-
-/// So often is a statement tried that collides with somebody else's GRANT.
-const ATTEMPTS_MAX: u32 = 16;
-/// The pauses between, in milliseconds, are at most two to the power of this.
-const PAUSE_DOUBLED_MAX: u32 = 7;
+use std::cell::Cell;
 
 /// Runs one step's statement with the rights of `definer`, about the login `name`. An error that the statement
 /// meets is raised as PostgreSQL raised it, without the verifier; ours come back as a value. Either way everything
 /// the statement did is undone and the caller's transaction must end.
 pub fn run(statement: &Statement, definer: pg_sys::Oid, name: &str) -> Result<(), Fault> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let result = subxact::subtransaction(|| {
-            if attempt > 1 {
-                locks::take(Reach::Everything)?;
-            }
-            let missing = identity::as_definer(definer, statement.restricted, || {
-                utility::pin();
-                for setting in statement.settings.iter() {
-                    utility::execute(setting);
-                }
-                utility::execute(&statement.text);
-                effect::missing(statement, definer, name)
-            });
-            missing.map_or(Ok(()), |missing| Err(missing.into()))
-        });
-        match result {
-            Ok(result) => return result,
-            Err(error) if attempt < ATTEMPTS_MAX && collided(&error) => {
-                Collisions::remember(statement.origin);
-                latch::wait(rand::random_range(1..=1 << attempt.min(PAUSE_DOUBLED_MAX)));
-            }
-            Err(error) => return Err(explain(error, statement).into()),
+    let collided = Cell::new(false);
+    let work = || {
+        if collided.get() {
+            locks::take(Reach::Everything)?;
         }
-    }
-}
-
-/// Did it lose a race for an access list? Both messages are internal errors of the server's heap and as such never
-/// translated.
-fn collided(error: &CaughtError) -> bool {
-    report(error).is_some_and(|report| {
-        report.sql_error_code() == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
-            || matches!(
-                report.message(),
-                "tuple concurrently updated" | "tuple concurrently deleted"
-            )
-    })
+        let missing = identity::as_definer(definer, statement.restricted, || {
+            utility::pin();
+            for setting in statement.settings.iter() {
+                utility::execute(setting);
+            }
+            utility::execute(&statement.text);
+            effect::missing(statement, definer, name)
+        });
+        missing.map_or(Ok(()), |missing| Err(missing.into()))
+    };
+    let again = || {
+        collided.set(true);
+        Collisions::remember(statement.origin);
+    };
+    retry::until_settled(work, again).unwrap_or_else(|error| Err(explain(error, statement).into()))
 }
 
 /// Our own error where we know better, else raises PostgreSQL's again.
@@ -99,13 +78,6 @@ fn explain(error: CaughtError, statement: &Statement) -> StatementError {
         raise(found, |shown| shown.replace(secret, "***"));
     }
     error.rethrow()
-}
-
-fn report(error: &CaughtError) -> Option<&ErrorReportWithLevel> {
-    match error {
-        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => Some(report),
-        CaughtError::RustPanic { .. } => None,
-    }
 }
 
 /// Raises `found` again in other words.
