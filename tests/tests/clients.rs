@@ -15,7 +15,9 @@ use vaultrs::error::ClientError;
 fn hvac_runs_the_guide() -> Result<()> {
     let python = built::top().join("tests/.venv/bin/python");
     if !python.exists() {
-        println!("left out: no Python environment at tests/.venv (cargo xtask test makes it where python3 is)");
+        println!(
+            "left out: no Python environment at tests/.venv (cargo xtask test makes it where python3 is)"
+        );
         return Ok(());
     }
     let broker = Broker::dev(&DevOptions::default())?;
@@ -62,7 +64,11 @@ async fn vaultrs_runs_the_guide() -> Result<()> {
 
     let admin = client(&broker, broker.admin()?.token().unwrap_or_default())?;
     vaultrs::sys::mount::enable(&admin, "database", "database", None).await?;
-    assert!(vaultrs::sys::mount::list(&root).await?.contains_key("database/"));
+    assert!(
+        vaultrs::sys::mount::list(&root)
+            .await?
+            .contains_key("database/")
+    );
     vaultrs::database::connection::postgres(
         &admin,
         "database",
@@ -96,29 +102,65 @@ async fn vaultrs_runs_the_guide() -> Result<()> {
         ),
     )
     .await?;
-    assert_eq!(vaultrs::database::role::list(&admin, "database").await?.keys, ["readonly"]);
-    assert_eq!(vaultrs::database::role::read(&admin, "database", "readonly").await?.max_ttl, 86_400);
+    assert_eq!(
+        vaultrs::database::role::list(&admin, "database")
+            .await?
+            .keys,
+        ["readonly"]
+    );
+    assert_eq!(
+        vaultrs::database::role::read(&admin, "database", "readonly")
+            .await?
+            .max_ttl,
+        86_400
+    );
 
     let apps = "path \"database/creds/readonly\" { capabilities = [\"read\"] }";
     vaultrs::sys::policy::set(&admin, "apps", apps).await?;
-    assert_eq!(vaultrs::sys::policy::read(&admin, "apps").await?.policy, apps);
-    let token = vaultrs::token::new(&admin, Some(CreateTokenRequest::builder().policies(vec!["apps".to_owned()]))).await?;
+    assert_eq!(
+        vaultrs::sys::policy::read(&admin, "apps").await?.rules,
+        apps
+    );
+    let token = vaultrs::token::new(
+        &admin,
+        Some(CreateTokenRequest::builder().policies(vec!["apps".to_owned()])),
+    )
+    .await?;
     let app = client(&broker, &token.client_token)?;
 
     let first = vaultrs::database::role::creds(&app, "database", "readonly").await?;
     let second = vaultrs::database::role::creds(&app, "database", "readonly").await?;
     assert_ne!(first.username, second.username);
-    assert_eq!(broker.psql_as(&first.username, &first.password, "select count(*) from vaultrs_orders")?, "1");
-    let write = broker.psql_as(&first.username, &first.password, "insert into vaultrs_orders values (2)");
+    assert_eq!(
+        broker.psql_as(
+            &first.username,
+            &first.password,
+            "select count(*) from vaultrs_orders"
+        )?,
+        "1"
+    );
+    let write = broker.psql_as(
+        &first.username,
+        &first.password,
+        "insert into vaultrs_orders values (2)",
+    );
     assert!(write.is_err_and(|e| e.to_string().contains("permission denied")));
     let denied = vaultrs::database::role::read(&app, "database", "readonly").await;
     refused(denied.err().context("an app may not read the role")?, 403);
 
-    assert_eq!(vaultrs::token::lookup_self(&app).await?.policies, ["apps", "default"]);
+    assert_eq!(
+        vaultrs::token::lookup_self(&app).await?.policies,
+        ["apps", "default"]
+    );
     vaultrs::token::revoke_self(&app).await?;
     let ended = vaultrs::database::role::creds(&app, "database", "readonly").await;
     refused(ended.err().context("an ended token reads nothing")?, 403);
-    assert!(broker.psql_as(&second.username, &second.password, "select 1").is_err(), "leases end with their token");
+    assert!(
+        broker
+            .psql_as(&second.username, &second.password, "select 1")
+            .is_err(),
+        "leases end with their token"
+    );
     vaultrs::sys::mount::disable(&admin, "database").await?;
     Ok(())
 }

@@ -26,6 +26,11 @@ fn answers_are_as_recorded() -> Result<()> {
         all.add(report);
     }
     println!("{}", all.line());
-    assert!(all.failures.is_empty(), "{}\n{}", all.failures.join("\n"), all.line());
+    assert!(
+        all.failures.is_empty(),
+        "{}\n{}",
+        all.failures.join("\n"),
+        all.line()
+    );
     Ok(())
 }
