@@ -7,11 +7,12 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use uuid::Uuid;
 
-use super::query::{self, escapes_are_whole, go_bool};
-use super::{form, path};
+use super::form;
+use super::query::{self, go_bool};
 use crate::duration::{self, Span};
 use crate::json;
 use crate::logical::{Body, Fault, Operation, Request};
+use crate::path::{self, PathError};
 use crate::secret::Token;
 
 /// The head of an HTTP request.
@@ -42,19 +43,17 @@ impl From<Fault> for Early {
     }
 }
 
-/// The logical path of a target: decoded once, below `/v1/`, doubled slashes collapsed.
-pub(super) fn logical_path(target: &str) -> Result<String, Early> {
-    if !escapes_are_whole(target.as_bytes()) {
-        return Err(Early::Malformed(Some("400 Bad Request")));
-    }
-    let decoded = path::decode(target);
-    if !path::is_printable(&decoded) {
-        return Err(Early::Malformed(None));
-    }
-    match decoded.strip_prefix("/v1/") {
-        Some(below) => Ok(path::collapse(below)),
-        None if matches!(decoded.as_str(), "/" | "/ui" | "/ui/") => Err(Early::NoInterface),
-        None => Err(Early::Elsewhere),
+/// The logical path of a target. That it is relative is refused only later, after the body has been read (contract 1.8).
+pub(super) fn logical_path(target: &str) -> Result<Result<String, Fault>, Early> {
+    match path::canonicalize(target) {
+        Ok(path) => Ok(Ok(path)),
+        Err(error @ PathError::Relative) => Ok(Err(Fault::bad(error.to_string()))),
+        Err(PathError::BadEscape) => Err(Early::Malformed(Some("400 Bad Request"))),
+        Err(PathError::NotPrintable) => Err(Early::Malformed(None)),
+        Err(PathError::Outside) if matches!(target, "/" | "/ui" | "/ui/") => {
+            Err(Early::NoInterface)
+        }
+        Err(PathError::Outside) => Err(Early::Elsewhere),
     }
 }
 
@@ -178,15 +177,12 @@ pub(super) fn unknown_namespace(headers: &HeaderMap) -> bool {
 /// The logical request of a head and its body, once nothing before it refused.
 pub(super) fn request(
     head: &Head<'_>,
-    logical_path: String,
+    logical_path: Result<String, Fault>,
     operation: Operation,
     body: Body,
 ) -> Result<Request, Fault> {
     let wrap_ttl = wrap_ttl(head.headers)?;
-    if path::has_dot_segment(&logical_path) {
-        return Err(Fault::bad("relative paths not supported"));
-    }
-    let mut path = logical_path;
+    let mut path = logical_path?;
     if operation == Operation::List && !path.ends_with('/') {
         path.push('/');
     }

@@ -8,7 +8,6 @@ mod envelope;
 mod form;
 mod intake;
 mod listen;
-mod path;
 mod query;
 mod service;
 

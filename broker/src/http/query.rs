@@ -54,7 +54,7 @@ pub(super) fn decode(text: &str) -> Option<String> {
 }
 
 /// Whether every `%` has its two digits.
-pub(super) fn escapes_are_whole(text: &[u8]) -> bool {
+fn escapes_are_whole(text: &[u8]) -> bool {
     text.iter()
         .enumerate()
         .filter(|(_, byte)| **byte == b'%')

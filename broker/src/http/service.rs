@@ -119,7 +119,7 @@ async fn route(
 ) -> Result<(Outgoing, Option<&'static str>), Outgoing> {
     let path = intake::logical_path(head.path)?;
     let pairs = query::pairs(head.query);
-    let special = special::find(&path);
+    let special = path.as_ref().ok().and_then(|path| special::find(path));
     let operation = match intake::operation(head, &pairs) {
         Ok(operation) => operation,
         Err(fault) if special.is_some() && fault.status == 415 => {
@@ -211,10 +211,12 @@ fn written(core: &Arc<Core>, outgoing: Outgoing) -> hyper::Response<Delivery> {
     *response.status_mut() =
         hyper::StatusCode::from_u16(reply.status).expect("statuses are written in this program");
     let headers = response.headers_mut();
+    // The reference names JSON on empty answers, too.
+    let usual = (!before_routing).then_some("application/json");
     if !before_routing {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if let Some(content_type) = reply.content_type {
+    if let Some(content_type) = reply.content_type.or(usual) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     if close {

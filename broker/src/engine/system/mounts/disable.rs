@@ -2,6 +2,7 @@
 
 use super::normal;
 use crate::engine;
+use crate::lease;
 use crate::logical::{Call, Fault, Outcome};
 use crate::mount::MountKind;
 use crate::store::mounts;
@@ -20,8 +21,7 @@ pub(super) async fn disable(call: &Call<'_>, kind: MountKind) -> Outcome {
             MountKind::Secret => Fault::bad(format!("cannot unmount \"{path}\"")),
         });
     }
-    mounts::taint(&call.core.store, mount.mount_id).await?;
-    mounts::finish(&call.core.store, mount.mount_id).await?;
+    lease::end_mount(call.core, &mount).await?;
     tracing::info!(path = mount.full_path(), "disabled a mount");
     Ok(None)
 }
