@@ -3,6 +3,7 @@
 //! To add one: a module with a `pub static ENGINE: Engine`, and its line in [`ENGINES`].
 
 pub mod cubbyhole;
+pub mod database;
 pub mod identity;
 pub mod system;
 
@@ -24,7 +25,12 @@ pub struct Engine {
 }
 
 /// All engines.
-pub static ENGINES: &[&Engine] = &[&cubbyhole::ENGINE, &identity::ENGINE, &system::ENGINE];
+pub static ENGINES: &[&Engine] = &[
+    &cubbyhole::ENGINE,
+    &database::ENGINE,
+    &identity::ENGINE,
+    &system::ENGINE,
+];
 
 /// The engine of a mount.
 pub fn find(kind: MountKind, engine_type: &str) -> Option<&'static Engine> {

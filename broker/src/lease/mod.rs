@@ -15,6 +15,7 @@ mod reach;
 mod recipe;
 mod renew;
 mod settle;
+mod terms;
 mod worker;
 
 pub use end::{End, Mode, end_lease, end_prefix};
@@ -26,6 +27,7 @@ pub use owner::{Notice, end_orphaning, end_owner, end_tree, move_owner};
 pub use reach::{open_details, reach_config, scope};
 pub use recipe::{recipe, recipe_name};
 pub use renew::{Renewal, renew};
+pub use terms::{mount_ttl, wish};
 pub use worker::work;
 
 use crate::logical::Fault;

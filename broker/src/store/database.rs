@@ -208,6 +208,17 @@ pub async fn see_target(
     Ok(())
 }
 
+/// Holds a mount in place for the transaction; false: it serves nobody any more.
+pub async fn hold_mount(store: &mut PgConnection, mount_id: Uuid) -> sqlx::Result<bool> {
+    let held = sqlx::query(
+        "select from leasehold_broker.mounts where mount_id = $1 and state = 'active' for share",
+    )
+    .bind(mount_id)
+    .fetch_optional(store)
+    .await?;
+    Ok(held.is_some())
+}
+
 /// One role.
 pub async fn role_by_name(
     store: impl PgExecutor<'_>,

@@ -2,6 +2,7 @@
 
 mod capabilities;
 pub mod init;
+mod leases;
 mod mounts;
 mod policies;
 mod seal;
@@ -23,4 +24,10 @@ pub static ENGINE: Engine = Engine {
     help: "The server itself: mounts, policies, leases, its own state.",
 };
 
-static ROWS: &[&[PathSpec]] = &[mounts::ROWS, policies::ROWS, capabilities::ROWS, ui::ROWS];
+static ROWS: &[&[PathSpec]] = &[
+    mounts::ROWS,
+    policies::ROWS,
+    capabilities::ROWS,
+    leases::ROWS,
+    ui::ROWS,
+];

@@ -1,0 +1,226 @@
+//! `creds/:name`: a login with a lease (contract 7.6, 7.7).
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{credential, fault, glob, reset};
+use crate::duration::Span;
+use crate::fields::FieldType;
+use crate::ids;
+use crate::lease::{self, Made, Order};
+use crate::logical::{
+    Access, Call, Fault, Field, LeaseReply, Operation, Outcome, PathSpec, Response, Undelivered,
+};
+use crate::password;
+use crate::scram;
+use crate::secret::Password;
+use crate::store::database::{self, ConfigRow, RoleRow};
+use crate::target::Recipe;
+use crate::template::{Names, Template};
+use crate::ttl::{self, Granted};
+
+pub(super) static ROWS: &[PathSpec] = &[PathSpec {
+    pattern: "creds/:name",
+    summary: "Make a login of a role; it ends with its lease.",
+    fields: &[Field {
+        name: "name",
+        kind: FieldType::String,
+        help: "Name of the role.",
+    }],
+    open: false,
+    access: Access::Token,
+    existence: None,
+    operations: &[(Operation::Read, |call| Box::pin(read(call)))],
+}];
+
+/// How often something may change, or a name be taken, under a request.
+const TRIES: usize = 4;
+/// Random characters behind the path in a lease id.
+const LEASE_ID_LENGTH: usize = 24;
+
+async fn read(call: &Call<'_>) -> Outcome {
+    let mut taken = None;
+    for _ in 0..TRIES {
+        let plan = plan(call).await?;
+        let lease_id = format!(
+            "{}creds/{}/{}",
+            call.mount.full_path(),
+            plan.role.name,
+            ids::base62(LEASE_ID_LENGTH)
+        );
+        let (made, password, login) = make(call, &plan, &lease_id)
+            .await
+            .map_err(fault::of_issue)?;
+        match made {
+            Made::Issued => return Ok(Some(reply(call, plan, lease_id, &login, &password))),
+            Made::Stale => {}
+            Made::LoginTaken(why) => taken = Some(why),
+        }
+    }
+    Err(match taken {
+        Some(why) => Fault::multi(400, why),
+        None => Fault::raw(500, "the role is being changed by others; try again"),
+    })
+}
+
+/// What is to be made, decided on what was read in this very request.
+struct Plan {
+    role: RoleRow,
+    config: ConfigRow,
+    recipe: Recipe,
+    granted: Granted,
+    /// Less than granted where a batch token has less left.
+    ttl_seconds: i64,
+    max_ttl_seconds: i64,
+}
+
+async fn plan(call: &Call<'_>) -> Result<Plan, Fault> {
+    let (core, mount, name) = (call.core, call.mount, call.capture("name"));
+    let Some(role) = database::role_by_name(&core.store, mount.mount_id, name).await? else {
+        return Err(Fault::bad(format!("unknown role: {name}")));
+    };
+    let text = |field: &str| {
+        role.settings
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let db_name = text("db_name");
+    let found = database::config_by_name(&core.store, mount.mount_id, db_name).await?;
+    let config = found.ok_or_else(|| reset::missing(db_name))?;
+    let allowed: Vec<String> = config
+        .settings
+        .get("allowed_roles")
+        .and_then(|list| serde_json::from_value(list.clone()).ok())
+        .unwrap_or_default();
+    if !glob::allows(&allowed, name) {
+        return Err(Fault::multi(
+            400,
+            format!("\"{name}\" is not an allowed role"),
+        ));
+    }
+    let kind = text("credential_type");
+    if kind != credential::PASSWORD {
+        return Err(Fault::bad(format!("unsupported credential_type: {kind:?}")));
+    }
+    let granted = ttl::grant(
+        lease::wish(&role, Span::ZERO),
+        lease::mount_ttl(&core.settings, mount),
+        Span::ZERO,
+    )
+    .map_err(|error| Fault::multi(400, error.to_string()))?;
+    check_policy(&role, &config)?;
+    let recipe = lease::recipe(&mount.accessor, &role);
+    if recipe.creation_statements.is_empty() {
+        return Err(Fault::multi(400, "empty creation statements"));
+    }
+    let token = &call.caller().token;
+    if token.uses_left == Some(0) {
+        return Err(Fault::bad(
+            "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
+        ));
+    }
+    let most = match token.batch {
+        true => token.ttl_seconds.unwrap_or(i64::MAX),
+        false => i64::MAX,
+    };
+    Ok(Plan {
+        ttl_seconds: granted.ttl.seconds().min(most),
+        max_ttl_seconds: granted.hard_stop.unwrap_or(granted.ttl).seconds(),
+        role,
+        config,
+        recipe,
+        granted,
+    })
+}
+
+/// A named password policy must be there when it is used; there are none yet.
+fn check_policy(role: &RoleRow, config: &ConfigRow) -> Result<(), Fault> {
+    let of_role = role
+        .settings
+        .get("credential_config")
+        .and_then(|config| config.get("password_policy"));
+    let of_config = config.settings.get("password_policy");
+    let named = |policy: Option<&Value>| {
+        policy
+            .and_then(Value::as_str)
+            .is_some_and(|name| !name.is_empty())
+    };
+    if named(of_role) || named(of_config) {
+        return Err(Fault::multi(
+            400,
+            "failed to generate password: no password policy found",
+        ));
+    }
+    Ok(())
+}
+
+async fn make(
+    call: &Call<'_>,
+    plan: &Plan,
+    lease_id: &str,
+) -> Result<(Made, Password, String), lease::LeaseError> {
+    let token = &call.caller().token;
+    let login = login(call, plan)?;
+    let target = lease::reach_config(call.core, &plan.config).await?;
+    // Before the verifier: the server's iteration count is known once it has been asked anything.
+    target.recipe_digest(&plan.recipe).await?;
+    let password = password::generate(&mut rand::rng());
+    let iterations = target.iterations();
+    let for_verifier = password.clone();
+    let verifier = tokio::task::spawn_blocking(move || {
+        scram::verifier(&for_verifier, rand::random(), iterations)
+    })
+    .await
+    .map_err(Fault::internal)?;
+    let path = format!("creds/{}", plan.role.name);
+    let order = Order {
+        lease_id,
+        path: &path,
+        config: &plan.config,
+        role: &plan.role.name,
+        recipe: &plan.recipe,
+        login: &login,
+        token,
+        ttl_seconds: plan.ttl_seconds,
+        max_ttl_seconds: plan.max_ttl_seconds,
+    };
+    let made = lease::issue(call.core, &order, &target, verifier.expose()).await?;
+    Ok((made, password, login))
+}
+
+fn login(call: &Call<'_>, plan: &Plan) -> Result<String, Fault> {
+    let template = plan
+        .config
+        .settings
+        .get("username_template")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let names = Names {
+        display_name: &call.caller().token.display_name,
+        role_name: &plan.role.name,
+    };
+    Template::parse(template)
+        .and_then(|template| template.render(&names, OffsetDateTime::now_utc(), &mut rand::rng()))
+        .map_err(|error| Fault::multi(400, error.to_string()))
+}
+
+fn reply(
+    call: &Call<'_>,
+    plan: Plan,
+    lease_id: String,
+    login: &str,
+    password: &Password,
+) -> Response {
+    let undo = lease::undo(call.core.clone(), lease_id.clone(), plan.config);
+    Response {
+        lease: Some(LeaseReply {
+            lease_id,
+            duration_seconds: plan.ttl_seconds,
+            renewable: true,
+        }),
+        warnings: plan.granted.warnings,
+        undelivered: Some(Undelivered::new(undo)),
+        ..Response::data(json!({ "username": login, "password": password.expose() }))
+    }
+}
