@@ -12,7 +12,7 @@ use crate::core::instant;
 use crate::core::names::{self, SQL_SCOPE};
 use crate::core::scram::{ITERATIONS_MIN, Verifier};
 use crate::core::ttl::{self, Ends, Wish};
-use crate::ffi::{clock, durable, identity, label, random, xact};
+use crate::ffi::{clock, durable, identity, label, latch, random, xact};
 use crate::role::{audit, rights};
 use crate::worker::{self, heartbeat, wake};
 use pgrx::spi::SpiClient;
@@ -238,6 +238,7 @@ fn somebody_enforces(scope: &str) -> Result<(), Fault> {
         );
         return Ok(());
     }
+    await_first_beat();
     if !heartbeat::fresh(xact::my_database()) {
         return Err(Fault::NobodyEnforces {
             why: "its worker has not shown itself for five seconds",
@@ -245,6 +246,16 @@ fn somebody_enforces(scope: &str) -> Result<(), Fault> {
         });
     }
     Ok(())
+}
+
+/// Right after CREATE EXTENSION, or after a crash, the worker is still on its way.
+fn await_first_beat() {
+    const PATIENCE_MS: u64 = 3_000;
+    let database = xact::my_database();
+    let began = clock::monotonic_ms();
+    while heartbeat::age_ms(database).is_none() && clock::monotonic_ms() - began < PATIENCE_MS {
+        latch::wait(10);
+    }
 }
 
 fn check_id(id: &str) -> Result<&str, Fault> {
