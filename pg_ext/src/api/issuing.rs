@@ -113,12 +113,13 @@ fn chain(
     revisions: Option<Array<'_, i64>>,
 ) -> Result<Vec<Claim>, Fault> {
     let owners = texts("owners", owners)?;
+    // By reference: pgrx's owned iterator asserts that a null at the end lies within the array's data, which it does not.
     let ttls: Vec<Option<i64>> = ttls
-        .into_iter()
-        .flatten()
+        .iter()
+        .flat_map(|list| list.iter())
         .map(|ttl| ttl.as_ref().map(time::length))
         .collect();
-    let revisions: Vec<Option<i64>> = revisions.into_iter().flatten().collect();
+    let revisions: Vec<Option<i64>> = revisions.iter().flat_map(|list| list.iter()).collect();
     if ttls.len() > owners.len() || revisions.len() > owners.len() {
         return Err(Fault::argument(
             "owner_ttls or owner_revisions is longer than owners",
