@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod cidr;
+mod cli;
 pub mod core;
 pub mod duration;
 pub mod engine;
@@ -29,6 +30,6 @@ pub mod target;
 pub mod tasks;
 pub mod template;
 pub mod ttl;
+pub mod wrapping;
 
-mod cli;
 pub use cli::run;

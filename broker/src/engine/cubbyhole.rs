@@ -1,7 +1,5 @@
 //! `cubbyhole/` (contract 10): what a token keeps for itself, out of everybody else's reach, root's too, and gone with it.
 
-use serde_json::Value;
-
 use super::Engine;
 use crate::logical::{Access, Call, Fault, Operation, Outcome, PathSpec, PathTable, Response};
 use crate::mount::MountKind;
@@ -47,9 +45,6 @@ static ROWS: &[PathSpec] = &[
     },
 ];
 
-/// What the sealed values are bound to, with token and path.
-const TABLE: &str = "cubbyholes";
-
 fn owner(call: &Call<'_>) -> Result<i64, Fault> {
     let token = &call.caller().token;
     match token.token_id {
@@ -58,12 +53,6 @@ fn owner(call: &Call<'_>) -> Result<i64, Fault> {
             "cubbyhole operations are only supported by 'service' type tokens",
         )),
     }
-}
-
-fn row(token_id: i64, path: &str) -> Vec<u8> {
-    let mut row = token_id.to_be_bytes().to_vec();
-    row.extend_from_slice(path.as_bytes());
-    row
 }
 
 fn path<'c>(call: &'c Call<'_>) -> Result<&'c str, Fault> {
@@ -87,14 +76,11 @@ async fn read(call: &Call<'_>) -> Outcome {
     let Some(sealed) = cubbyholes::read(&call.core.store, token_id, path).await? else {
         return Ok(None);
     };
-    let text = call.core.keys.open(TABLE, &row(token_id, path), &sealed)?;
-    match serde_json::from_slice(&text) {
-        Ok(Value::Object(data)) => Ok(Some(Response {
-            data: Some(data),
-            ..Response::default()
-        })),
-        _ => Err(Fault::internal("a cubbyhole's value is no object")),
-    }
+    let data = cubbyholes::open(&call.core.keys, token_id, path, &sealed)?;
+    Ok(Some(Response {
+        data: Some(data),
+        ..Response::default()
+    }))
 }
 
 async fn write(call: &Call<'_>) -> Outcome {
@@ -102,9 +88,8 @@ async fn write(call: &Call<'_>) -> Outcome {
     if call.request.body.is_empty() {
         return Err(Fault::multi(400, "missing data fields"));
     }
-    let text =
-        zeroize::Zeroizing::new(serde_json::to_vec(&call.request.body).map_err(Fault::internal)?);
-    let sealed = call.core.keys.seal(TABLE, &row(token_id, path), &text)?;
+    let object = call.request.body.clone().into();
+    let sealed = cubbyholes::seal(&call.core.keys, token_id, path, &object)?;
     cubbyholes::write(&call.core.store, token_id, path, &sealed).await?;
     Ok(None)
 }

@@ -1,10 +1,9 @@
 //! Outcomes to statuses and bodies (contract 1.7, 1.8, 1.9). The one place where a [`Fault`] becomes a status line.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use serde_json::{Map, Value};
 
-use crate::logical::{Auth, Fault, Operation, RawBody, Request, Response, Undelivered};
+use crate::logical::{Envelope, Fault, Operation, RawBody, Request, Response, Undelivered};
 
 /// A status, a body and its type.
 #[derive(Debug)]
@@ -70,65 +69,6 @@ pub(super) fn refusal(fault: &Fault) -> Reply {
     Reply::json(fault.status, &body)
 }
 
-#[derive(Serialize)]
-struct Envelope<'r> {
-    request_id: String,
-    lease_id: &'r str,
-    renewable: bool,
-    lease_duration: i64,
-    data: Option<&'r Map<String, Value>>,
-    wrap_info: Option<Value>,
-    warnings: Option<&'r [String]>,
-    auth: Option<Value>,
-}
-
-fn envelope(request_id: Uuid, response: &Response) -> Envelope<'_> {
-    let lease = response.lease.as_ref();
-    Envelope {
-        request_id: if response.wrap_info.is_some() {
-            String::new()
-        } else {
-            request_id.to_string()
-        },
-        lease_id: lease.map_or("", |lease| &lease.lease_id),
-        renewable: lease.is_some_and(|lease| lease.renewable),
-        lease_duration: lease.map_or(0, |lease| lease.duration_seconds),
-        data: response.data.as_ref(),
-        wrap_info: response.wrap_info.as_ref().map(|info| {
-            let mut shown = json!({
-                "token": info.token.expose(),
-                "accessor": info.accessor,
-                "ttl": info.ttl_seconds,
-                "creation_time": info.creation_time,
-                "creation_path": info.creation_path,
-            });
-            if let Some(accessor) = &info.wrapped_accessor {
-                shown["wrapped_accessor"] = accessor.clone().into();
-            }
-            shown
-        }),
-        warnings: (!response.warnings.is_empty()).then_some(&response.warnings[..]),
-        auth: response.auth.as_ref().map(auth),
-    }
-}
-
-fn auth(auth: &Auth) -> Value {
-    json!({
-        "client_token": auth.client_token.as_ref().map_or("", |token| token.expose()),
-        "accessor": auth.accessor,
-        "policies": auth.policies,
-        "token_policies": auth.policies,
-        "metadata": auth.metadata,
-        "lease_duration": auth.lease_duration_seconds,
-        "renewable": auth.renewable,
-        "entity_id": auth.entity_id,
-        "token_type": auth.token_type,
-        "orphan": auth.orphan,
-        "mfa_requirement": null,
-        "num_uses": auth.num_uses,
-    })
-}
-
 /// A handler's response to a request.
 pub(super) fn response(request: &Request, response: Option<Response>) -> Reply {
     let Some(mut response) = response else {
@@ -153,7 +93,7 @@ pub(super) fn response(request: &Request, response: Option<Response>) -> Reply {
         return refusal(&Fault::absent());
     }
     let status = response.status.unwrap_or(200);
-    let envelope = envelope(request.id, &response);
+    let envelope = Envelope::new(request.id, &response);
     let doubled = response
         .data
         .as_ref()

@@ -83,12 +83,10 @@ pub(super) fn operation(head: &Head<'_>, pairs: &[(String, String)]) -> Result<O
                 .headers
                 .get(CONTENT_TYPE)
                 .map(|value| value.to_str().unwrap_or_default());
-            let media = given
-                .unwrap_or_default()
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim();
+            let Some(given) = given else {
+                return Err(Fault::bad("mime: no media type"));
+            };
+            let media = given.split(';').next().unwrap_or_default().trim();
             if media.eq_ignore_ascii_case("application/merge-patch+json") {
                 Ok(Operation::Patch)
             } else {
@@ -96,12 +94,14 @@ pub(super) fn operation(head: &Head<'_>, pairs: &[(String, String)]) -> Result<O
                     415,
                     format!(
                         "PATCH requires Content-Type of application/merge-patch+json, provided {}",
-                        if media.is_empty() { "none" } else { media }
+                        media
                     ),
                 ))
             }
         }
-        // SCAN and OPTIONS are known words, but nothing here serves them.
+        // Known, and served by nothing: refused as HEAD is, which no capability grants.
+        "SCAN" => Ok(Operation::Head),
+        // OPTIONS among them: there is no CORS.
         _ => Err(Fault::empty(405)),
     }
 }
@@ -169,9 +169,12 @@ pub(super) fn token(headers: &HeaderMap) -> Option<Token> {
 
 /// Whether the namespace header names one that is not the root.
 pub(super) fn unknown_namespace(headers: &HeaderMap) -> bool {
-    headers
-        .get("x-vault-namespace")
-        .is_some_and(|value| !matches!(value.as_bytes(), b"" | b"/" | b"root" | b"root/"))
+    headers.get("x-vault-namespace").is_some_and(|value| {
+        !matches!(
+            value.as_bytes(),
+            b"" | b"/" | b"root" | b"root/" | b"/root" | b"/root/"
+        )
+    })
 }
 
 /// The logical request of a head and its body, once nothing before it refused.

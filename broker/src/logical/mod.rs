@@ -5,6 +5,7 @@
 //! are all derived from that one table.
 
 mod batch;
+mod envelope;
 mod fault;
 mod operation;
 mod path_table;
@@ -12,6 +13,7 @@ mod request;
 mod response;
 
 pub use batch::BatchClaims;
+pub use envelope::Envelope;
 pub use fault::{Fault, FaultText};
 pub use operation::Operation;
 pub use path_table::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::fields::{self, FieldValue};
-use crate::logical::{Body, Captures, PathSpec};
+use crate::logical::{Body, Captures, Operation, PathSpec};
 
 /// All declared fields that were given. The error is the contract's text without its `Field validation failed: `.
 pub(super) fn coerce(
@@ -33,13 +33,19 @@ pub(super) fn coerce(
 }
 
 /// Warnings for a response: fields nobody reads, and fields the path had the last word on.
-pub(super) fn warnings(spec: &PathSpec, captures: &Captures, body: &Body) -> Vec<String> {
+pub(super) fn warnings(
+    spec: &PathSpec,
+    operation: Operation,
+    captures: &Captures,
+    body: &Body,
+) -> Vec<String> {
+    let takes_all = spec.open && operation.is_write();
     let mut warnings = Vec::new();
     let declared = |name: &str| spec.fields.iter().any(|field| field.name == name);
     let ignored: Vec<&str> = body
         .keys()
         .map(String::as_str)
-        .filter(|name| !spec.open && !declared(name) && !captures.contains_key(*name))
+        .filter(|name| !takes_all && !declared(name) && !captures.contains_key(*name))
         .collect();
     if !ignored.is_empty() {
         warnings.push(format!(

@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use super::{caller, fields, help, verdict};
 use crate::core::Core;
+use crate::duration::Span;
 use crate::engine::{self, Engine};
-use crate::logical::{Access, Call, Caller, Fault, Matched, Operation, Outcome, Request};
+use crate::lease;
+use crate::logical::{
+    Access, Call, Caller, Envelope, Fault, Matched, Operation, Outcome, Request, Response,
+};
 use crate::mount::{Mount, MountKind, MountState};
 use crate::store::mounts;
+use crate::wrapping;
 
 /// A request that has been served or refused, with what `http` needs to put it into an envelope.
 #[derive(Debug)]
@@ -29,20 +34,47 @@ struct Route {
 
 /// Serves a request.
 pub async fn serve(core: &Arc<Core>, mut request: Request) -> Served {
-    let mut endpoint = None;
-    let outcome = run(core, &mut request, &mut endpoint).await;
+    let mut trace = Trace::default();
+    let outcome = run(core, &mut request, &mut trace).await;
+    let outcome = match trace.spent {
+        Some(token_id) => spend(core, token_id, outcome).await,
+        None => outcome,
+    };
     Served {
         request,
         outcome,
-        endpoint,
+        endpoint: trace.endpoint,
     }
 }
 
-async fn run(
-    core: &Arc<Core>,
-    request: &mut Request,
-    endpoint: &mut Option<&'static str>,
-) -> Outcome {
+/// What is known of a request however it ends.
+#[derive(Default)]
+struct Trace {
+    /// The endpoint's pattern.
+    endpoint: Option<&'static str>,
+    /// The token whose last use this was.
+    spent: Option<i64>,
+}
+
+/// Ends a token after its last use. A lease made with that use has ended with it: its secret is not handed out.
+async fn spend(core: &Arc<Core>, token_id: i64, outcome: Outcome) -> Outcome {
+    lease::end_owner(core, token_id).await?;
+    match &outcome {
+        Ok(Some(response))
+            if response
+                .lease
+                .as_ref()
+                .is_some_and(|lease| !lease.lease_id.is_empty()) =>
+        {
+            Err(Fault::bad(
+                "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
+            ))
+        }
+        _ => outcome,
+    }
+}
+
+async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outcome {
     if core.keys.is_sealed() {
         return Err(Fault::sealed());
     }
@@ -53,12 +85,15 @@ async fn run(
     if writes && request.path.ends_with('/') {
         return Err(Fault::bad("cannot write to a path ending in '/'"));
     }
+    if wrapping::is_endpoint(&request.path) {
+        wrapping::find(core, &wrapping::named(request)?).await?;
+    }
     let route = route(core, &request.path).await?;
     let spec = route
         .as_ref()
         .and_then(|route| route.matched.as_ref())
         .map(|matched| matched.spec);
-    *endpoint = spec.map(|spec| spec.pattern);
+    trace.endpoint = spec.map(|spec| spec.pattern);
     let access = match request.operation {
         Operation::Help => Access::Token,
         _ => spec.map_or(Access::Token, |spec| spec.access),
@@ -68,6 +103,7 @@ async fn run(
         Access::Optional if request.client_token.is_none() => None,
         Access::Optional | Access::Token | Access::Sudo => {
             let identity = caller::identify(core, request).await?;
+            trace.spent = identity.token_id.filter(|_| identity.uses_left == Some(0));
             Some(verdict::with_rules(core, identity).await?)
         }
     };
@@ -129,7 +165,12 @@ async fn run(
         .ok_or_else(Fault::unsupported_operation)?;
     let coerced = fields::coerce(matched.spec, &matched.captures, &request.body)
         .map_err(|text| Fault::bad(format!("Field validation failed: {text}")))?;
-    let warnings = fields::warnings(matched.spec, &matched.captures, &request.body);
+    let warnings = fields::warnings(
+        matched.spec,
+        request.operation,
+        &matched.captures,
+        &request.body,
+    );
     let call = Call {
         core,
         request,
@@ -143,7 +184,26 @@ async fn run(
         None => return Ok(None),
     };
     response.warnings.extend(warnings);
-    Ok(Some(response))
+    match request.wrap_ttl {
+        Some(ttl) if response.wrap_info.is_none() => wrapped(core, request, response, ttl).await,
+        _ => Ok(Some(response)),
+    }
+}
+
+/// Keeps a response under a wrapping token, and answers with that.
+async fn wrapped(core: &Core, request: &Request, response: Response, ttl: Span) -> Outcome {
+    let answer = match &response.raw {
+        Some(raw) => raw.bytes.clone(),
+        None => {
+            serde_json::to_vec(&Envelope::new(request.id, &response)).map_err(Fault::internal)?
+        }
+    };
+    let info = wrapping::wrap(core, &answer, ttl, &request.path).await?;
+    Ok(Some(Response {
+        wrap_info: Some(info),
+        undelivered: response.undelivered,
+        ..Response::default()
+    }))
 }
 
 /// The mount and the endpoint of a path.

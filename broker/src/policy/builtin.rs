@@ -87,6 +87,7 @@ pub const RESPONSE_WRAPPING_TEXT: &str = r#"
 path "cubbyhole/response" {
     capabilities = ["create", "read"]
 }
+
 path "sys/wrapping/unwrap" {
     capabilities = ["update"]
 }

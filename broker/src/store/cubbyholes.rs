@@ -1,6 +1,37 @@
 //! What tokens keep for themselves, sealed.
 
+use serde_json::{Map, Value};
 use sqlx::PgExecutor;
+use zeroize::Zeroizing;
+
+use crate::logical::Fault;
+use crate::seal::Keys;
+
+/// Seals an object for its token and path.
+pub fn seal(keys: &Keys, token_id: i64, path: &str, object: &Value) -> Result<Vec<u8>, Fault> {
+    let text = Zeroizing::new(serde_json::to_vec(object).map_err(Fault::internal)?);
+    keys.seal("cubbyholes", &row(token_id, path), &text)
+}
+
+/// Opens what [`seal`] sealed for the same token and path.
+pub fn open(
+    keys: &Keys,
+    token_id: i64,
+    path: &str,
+    sealed: &[u8],
+) -> Result<Map<String, Value>, Fault> {
+    let text = keys.open("cubbyholes", &row(token_id, path), sealed)?;
+    match serde_json::from_slice(&text) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(Fault::internal("a cubbyhole's value is no object")),
+    }
+}
+
+fn row(token_id: i64, path: &str) -> Vec<u8> {
+    let mut row = token_id.to_be_bytes().to_vec();
+    row.extend_from_slice(path.as_bytes());
+    row
+}
 
 /// The sealed object at a path.
 pub async fn read(

@@ -16,6 +16,7 @@ pub mod owners;
 pub mod policies;
 pub mod sweep;
 pub mod tokens_by_path;
+pub mod wrapping;
 
 pub use connect::{StoreError, connect};
 pub use migrate::{MigrateError, migrate};

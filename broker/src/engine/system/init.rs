@@ -152,7 +152,10 @@ pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {
             &json!({ "initialized": installation.is_initialised() }),
         )));
     }
-    let options = options(call.core, call.body)?;
+    let installation = installation::read(&call.core.store).await?;
+    // A body is checked first, also of a request that comes too late. Where the root key has a source of its own it says nothing.
+    let counts = call.core.key_source == KeySource::Shares || installation.is_initialised();
+    let options = options(call.core, call.body, counts)?;
     let done = initialise(call.core, options).await?;
     let hex: Vec<String> = done
         .shares
@@ -170,7 +173,7 @@ pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {
 }
 
 /// Reads and checks the body; shares are looked at first.
-fn options(core: &Core, body: &Body) -> Result<InitOptions, Fault> {
+fn options(core: &Core, body: &Body, counts: bool) -> Result<InitOptions, Fault> {
     let number = |name: &str| integer(body, name);
     let (shares, threshold) = (number("secret_shares")?, number("secret_threshold")?);
     let (recovery_shares, recovery_threshold) =
@@ -204,7 +207,7 @@ fn options(core: &Core, body: &Body) -> Result<InitOptions, Fault> {
         )));
     }
     let invalid = |why: &str| Fault::bad(format!("invalid seal configuration: {why}"));
-    if core.key_source == KeySource::Shares {
+    if counts {
         let checks = [
             (shares < 1, "shares must be at least one"),
             (threshold < 1, "threshold must be at least one"),

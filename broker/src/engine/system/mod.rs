@@ -10,6 +10,7 @@ pub mod special;
 mod state;
 mod ui;
 pub mod unseal;
+mod wrapping;
 
 use super::Engine;
 use crate::logical::{PathSpec, PathTable};
@@ -30,4 +31,5 @@ static ROWS: &[&[PathSpec]] = &[
     capabilities::ROWS,
     leases::ROWS,
     ui::ROWS,
+    wrapping::ROWS,
 ];

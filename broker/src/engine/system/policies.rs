@@ -62,7 +62,10 @@ pub(super) static ROWS: &[PathSpec] = &[
         open: false,
         access: Access::Token,
         existence: None,
-        operations: &[(Operation::List, |call| Box::pin(list_old(call)))],
+        operations: &[
+            (Operation::List, |call| Box::pin(list_old(call))),
+            (Operation::Read, |call| Box::pin(list_old(call))),
+        ],
     },
     PathSpec {
         pattern: "policy",
@@ -108,7 +111,10 @@ async fn list_old(call: &Call<'_>) -> Outcome {
 
 /// The name a policy goes by.
 fn name(call: &Call<'_>) -> String {
-    call.capture("name").trim().to_lowercase()
+    call.capture("name")
+        .trim_end_matches('/')
+        .trim()
+        .to_lowercase()
 }
 
 async fn read(call: &Call<'_>, text_key: &str) -> Outcome {
@@ -159,9 +165,8 @@ async fn write(call: &Call<'_>) -> Outcome {
         return Err(Fault::bad(format!("cannot update \"{name}\" policy")));
     }
     policies::write(&call.core.store, &name, &text).await?;
-    let sent = call.capture("name").trim();
-    if sent != name {
-        warnings.push(format!("policy name was converted to {name}"));
+    if call.capture("name").trim() != name {
+        warnings.insert(0, format!("policy name was converted to {name}"));
     }
     if warnings.is_empty() {
         return Ok(None);

@@ -19,6 +19,17 @@ pub(super) static ROWS: &[PathSpec] = &[
         operations: &[(Operation::Read, |call| Box::pin(list(call)))],
     },
     PathSpec {
+        pattern: "internal/ui/mounts/",
+        summary: "Names no mount.",
+        fields: &[],
+        open: false,
+        access: Access::Unauthenticated,
+        existence: None,
+        operations: &[(Operation::Read, |_| {
+            Box::pin(async { Err(Fault::raw(404, "unsupported path")) })
+        })],
+    },
+    PathSpec {
         pattern: "internal/ui/mounts/*path",
         summary: "The mount of a path, for callers with any access below it.",
         fields: &[Field {
