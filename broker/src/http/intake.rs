@@ -57,9 +57,14 @@ pub(super) fn logical_path(target: &str) -> Result<Result<String, Fault>, Early>
     }
 }
 
+/// Whether a request asks for help, whatever its method.
+pub(super) fn asks_help(head: &Head<'_>, pairs: &[(String, String)]) -> bool {
+    head.method == "HELP" || query::first(pairs, "help").is_some_and(|value| !value.is_empty())
+}
+
 /// The operation of a method with its query. A write is an update until its endpoint says otherwise.
 pub(super) fn operation(head: &Head<'_>, pairs: &[(String, String)]) -> Result<Operation, Fault> {
-    if query::first(pairs, "help").is_some_and(|value| !value.is_empty()) || head.method == "HELP" {
+    if asks_help(head, pairs) {
         return Ok(Operation::Help);
     }
     match head.method {

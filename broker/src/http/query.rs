@@ -25,11 +25,11 @@ pub(super) fn first<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p
         .map(|(_, value)| value.as_str())
 }
 
-/// The data of a read or delete: all but what steers the request itself. A name given twice is a list.
-pub(super) fn data(pairs: &[(String, String)]) -> Body {
+/// The data of a read, list or delete: all but what steers the request itself. A name given twice is a list.
+pub(super) fn data(pairs: &[(String, String)], method: &str) -> Body {
     let mut data = Body::new();
     for (name, value) in pairs {
-        if matches!(name.as_str(), "list" | "scan" | "help") {
+        if name == "help" || method == "GET" && matches!(name.as_str(), "list" | "scan") {
             continue;
         }
         let value = Value::String(value.clone());
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn queries_become_data() {
         let check = |query: &str, expect: Value| {
-            assert_eq!(Value::Object(data(&pairs(query))), expect, "{query}")
+            assert_eq!(Value::Object(data(&pairs(query), "GET")), expect, "{query}")
         };
         check("", json!({}));
         check("a=1&b=x%20y+z", json!({ "a": "1", "b": "x y z" }));

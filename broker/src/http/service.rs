@@ -120,23 +120,20 @@ async fn route(
     let path = intake::logical_path(head.path)?;
     let pairs = query::pairs(head.query);
     let special = path.as_ref().ok().and_then(|path| special::find(path));
-    let operation = match intake::operation(head, &pairs) {
-        Ok(operation) => operation,
-        Err(fault) if special.is_some() && fault.status == 415 => {
-            return Err(Early::from(Fault::empty(405)).into());
-        }
-        Err(fault) => return Err(Early::from(fault).into()),
-    };
+    let asks_help = intake::asks_help(head, &pairs);
+    // Their help is in the engine's table, as everybody's.
+    let special = special.filter(|_| !asks_help);
     if let Some(special) = special
         && !special.serves(head.method)
     {
         return Err(Early::from(Fault::empty(405)).into());
     }
+    let operation = intake::operation(head, &pairs).map_err(Early::from)?;
     let fields = if intake::takes_body(operation) {
         let bytes = read(body).await?;
         intake::fields(head.headers, &bytes).map_err(Early::from)?
     } else {
-        query::data(&pairs)
+        query::data(&pairs, head.method)
     };
     if let Some(special) = special {
         let call = special::SpecialCall {

@@ -1,6 +1,7 @@
 //! The one row that says who this store is and how its keys are kept.
 
 use sqlx::{PgExecutor, Row};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The row.
@@ -14,6 +15,10 @@ pub struct Installation {
     pub seal_shares: i32,
     /// Shares that open it.
     pub seal_threshold: i32,
+    /// When the store was made.
+    pub created_at: OffsetDateTime,
+    /// When the newest key was made; None before initialisation.
+    pub key_installed_at: Option<OffsetDateTime>,
     /// None before initialisation.
     pub sealed_keyring: Option<Vec<u8>>,
 }
@@ -37,7 +42,7 @@ pub async fn ensure(store: impl PgExecutor<'_>, cluster_name: &str) -> sqlx::Res
 /// Reads the row.
 pub async fn read(store: impl PgExecutor<'_>) -> sqlx::Result<Installation> {
     let row = sqlx::query(
-        "select store_id, cluster_name, seal_shares, seal_threshold, sealed_keyring from leasehold_broker.installation",
+        "select store_id, cluster_name, seal_shares, seal_threshold, sealed_keyring, created_at, key_installed_at from leasehold_broker.installation",
     )
     .fetch_one(store)
     .await?;
@@ -47,6 +52,8 @@ pub async fn read(store: impl PgExecutor<'_>) -> sqlx::Result<Installation> {
         seal_shares: row.try_get(2)?,
         seal_threshold: row.try_get(3)?,
         sealed_keyring: row.try_get(4)?,
+        created_at: row.try_get(5)?,
+        key_installed_at: row.try_get(6)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `sys/`: the endpoints of the server itself.
 
+mod about;
 mod capabilities;
 pub mod init;
 mod leases;
@@ -8,6 +9,7 @@ mod policies;
 mod seal;
 pub mod special;
 mod state;
+mod tools;
 mod ui;
 pub mod unseal;
 mod wrapping;
@@ -30,6 +32,8 @@ static ROWS: &[&[PathSpec]] = &[
     policies::ROWS,
     capabilities::ROWS,
     leases::ROWS,
+    tools::ROWS,
     ui::ROWS,
+    about::ROWS,
     wrapping::ROWS,
 ];

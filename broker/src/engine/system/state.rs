@@ -95,7 +95,7 @@ pub(super) fn status(core: &Core, installation: &Installation) -> Value {
 }
 
 /// Day of this version: clients only show it.
-const BUILD_DATE: &str = "2026-11-24T00:00:00Z";
+pub(super) const BUILD_DATE: &str = "2026-11-24T00:00:00Z";
 
 pub(super) async fn leader(_: &SpecialCall<'_>) -> Outcome {
     let body = json!({

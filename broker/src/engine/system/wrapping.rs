@@ -37,6 +37,17 @@ pub(super) static ROWS: &[PathSpec] = &[
         ],
     },
     PathSpec {
+        pattern: "wrapping/pubkey",
+        summary: "There is none: wrapping tokens are no JWTs.",
+        fields: &[],
+        open: false,
+        access: Access::Unauthenticated,
+        existence: None,
+        operations: &[(Operation::Read, |_| {
+            Box::pin(async { Err(Fault::raw(404, "unsupported path")) })
+        })],
+    },
+    PathSpec {
         pattern: "wrapping/unwrap",
         summary: "Use a wrapping token: what it wraps.",
         fields: TOKEN,
