@@ -16,25 +16,35 @@ pub async fn end_mount(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
     mounts::taint(&core.store, mount.mount_id).await?;
     let full_path = mount.full_path();
     end_prefix(core, full_path.trim_end_matches('/'), Mode::Force).await?;
-    let mut store = core.store.begin().await?;
     if mount.kind == MountKind::Secret {
-        let targets = database::targets_of_mount(&mut *store, mount.mount_id).await?;
-        let (revision, roles) = database::delete_mount(&mut store, mount.mount_id).await?;
-        for target_id in &targets {
-            for role in &roles {
-                let recipe = recipe_name(&mount.accessor, role);
-                let payload = json!({ "recipe": recipe, "revision": revision });
-                outbox::add(&mut *store, *target_id, "drop_role", &payload).await?;
-            }
+        drop_recipes(core, mount).await?;
+    }
+    let mut store = core.store.begin().await?;
+    let configs = database::retire_configs(&mut store, mount.mount_id).await?;
+    mounts::finish(&mut *store, mount.mount_id).await?;
+    store.commit().await?;
+    for config_id in configs {
+        core.targets.forget(config_id);
+    }
+    Ok(())
+}
+
+/// The recipes go while something still leads to their targets. On a target that is away they are left behind: nobody can
+/// issue from them, for the mount's accessor is never used again.
+async fn drop_recipes(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
+    let mut store = core.store.begin().await?;
+    let targets = database::targets_of_mount(&mut *store, mount.mount_id).await?;
+    let (roles, revision) = database::delete_roles(&mut store, mount.mount_id).await?;
+    for target_id in &targets {
+        for role in &roles {
+            let recipe = recipe_name(&mount.accessor, role);
+            let payload = json!({ "recipe": recipe, "revision": revision });
+            outbox::add(&mut *store, *target_id, "drop_role", &payload).await?;
         }
-        mounts::finish(&mut *store, mount.mount_id).await?;
-        store.commit().await?;
-        for target_id in targets {
-            core.errands.nudge(target_id);
-        }
-    } else {
-        mounts::finish(&mut *store, mount.mount_id).await?;
-        store.commit().await?;
+    }
+    store.commit().await?;
+    if !roles.is_empty() {
+        Notice::to(targets).deliver(core).await;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{LeaseError, changes, end_owner, outbox, settle};
 use crate::core::Core;
-use crate::store::{leases, owners, sweep};
+use crate::store::{database, leases, owners, sweep};
 
 /// How often targets are looked for, and token expiry is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -20,6 +20,8 @@ const TEND_EVERY: Duration = Duration::from_secs(1);
 /// After a nudge it is asked more often, for a while: what was told to it has its effects now.
 const HOT_EVERY: Duration = Duration::from_millis(60);
 const HOT_FOR: Duration = Duration::from_secs(2);
+/// Failures in a row before the log hears of it.
+const FAILURES_TOLD: u32 = 2;
 /// Pause after a failure, at most.
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 /// How often answers of targets are written down.
@@ -91,24 +93,26 @@ async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
     let mut stop = core.tasks.stop_signal();
     let mut hot_until = Instant::now();
     let mut pause = TEND_EVERY;
-    let mut failing = false;
+    let mut failures = 0_u32;
     while keep.load(Ordering::Relaxed) && !stop.is_stopping() {
         match round(&core, target_id).await {
             Ok(()) => {
-                if std::mem::take(&mut failing) {
+                if failures >= FAILURES_TOLD {
                     tracing::info!(%target_id, "the target answers again");
                 }
+                failures = 0;
                 pause = TEND_EVERY;
             }
             Err(error) => {
-                // Once, not once a round.
-                if !std::mem::replace(&mut failing, true) {
+                failures = failures.saturating_add(1);
+                // Once, not once a round; and not when a configuration has just been taken away.
+                if failures == FAILURES_TOLD {
                     tracing::warn!(%target_id, %error, "can not tend to the target; will go on trying");
                 }
                 pause = (pause * 2).min(BACK_OFF_MAX);
             }
         }
-        let hot = Instant::now() < hot_until && !failing;
+        let hot = Instant::now() < hot_until && failures == 0;
         let wait = if hot { HOT_EVERY } else { pause };
         tokio::select! {
             () = nudged.notified() => hot_until = Instant::now() + HOT_FOR,
@@ -119,7 +123,7 @@ async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
 
 /// Tells what is due, settles what is old, hears what is new.
 async fn round(core: &Arc<Core>, target_id: Uuid) -> Result<(), LeaseError> {
-    if core.keys.is_sealed() {
+    if core.keys.is_sealed() || !database::has_way(&core.store, target_id).await? {
         return Ok(());
     }
     while outbox::deliver(core, target_id).await? {}

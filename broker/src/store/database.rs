@@ -108,6 +108,16 @@ pub async fn configs_by_target(
     rows.iter().map(config).collect()
 }
 
+/// Whether any configuration leads to a target.
+pub async fn has_way(store: impl PgExecutor<'_>, target_id: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from leasehold_broker.database_configs where target_id = $1)",
+    )
+    .bind(target_id)
+    .fetch_one(store)
+    .await
+}
+
 /// Names of a mount's configurations, sorted.
 pub async fn config_names(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
@@ -324,31 +334,35 @@ pub async fn delete_role(
     .await
 }
 
-/// Deletes all roles and configurations of a mount that is going; what leases came through is kept, retired.
-/// Gives back a revision newer than any of its roles', and the roles' names.
-pub async fn delete_mount(
+/// Deletes all roles of a mount that is going. Gives back their names, and a revision newer than any of theirs.
+pub async fn delete_roles(
     store: &mut PgConnection,
     mount_id: Uuid,
-) -> sqlx::Result<(i64, Vec<String>)> {
-    let names: Vec<String> = sqlx::query_scalar(
+) -> sqlx::Result<(Vec<String>, i64)> {
+    let names = sqlx::query_scalar(
         "delete from leasehold_broker.database_roles where mount_id = $1 returning name",
     )
     .bind(mount_id)
     .fetch_all(&mut *store)
     .await?;
-    let revision: i64 = sqlx::query_scalar("select nextval('leasehold_broker.role_revision')")
+    let revision = sqlx::query_scalar("select nextval('leasehold_broker.role_revision')")
         .fetch_one(&mut *store)
         .await?;
+    Ok((names, revision))
+}
+
+/// Takes all configurations of a mount out of use; those that leases came through are kept, retired. Gives back their ids.
+pub async fn retire_configs(store: &mut PgConnection, mount_id: Uuid) -> sqlx::Result<Vec<Uuid>> {
     let configs: Vec<Uuid> = sqlx::query_scalar(
-        "select config_id from leasehold_broker.database_configs where mount_id = $1 for update",
+        "select config_id from leasehold_broker.database_configs where mount_id = $1 and state = 'live' for update",
     )
     .bind(mount_id)
     .fetch_all(&mut *store)
     .await?;
-    for config_id in configs {
-        retire_config(store, config_id).await?;
+    for config_id in &configs {
+        retire_config(store, *config_id).await?;
     }
-    Ok((revision, names))
+    Ok(configs)
 }
 
 /// Targets that a mount's recipes may be on.

@@ -453,12 +453,11 @@ pub async fn seen(
     .await
 }
 
-/// Targets that have to be tended: those with leases, with news to hear, or with a live configuration.
+/// Targets that have to be tended: those that a configuration leads to; leases keep theirs.
 pub async fn targets_to_tend(store: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select t.target_id from leasehold_broker.targets t \
-          where exists (select from leasehold_broker.database_configs c where c.target_id = t.target_id) \
-             or exists (select from leasehold_broker.outbox o where o.target_id = t.target_id)",
+          where exists (select from leasehold_broker.database_configs c where c.target_id = t.target_id)",
     )
     .fetch_all(store)
     .await

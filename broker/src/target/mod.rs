@@ -95,7 +95,7 @@ impl Targets {
             .map(|(_, target)| target.clone())
     }
 
-    /// A new pool for a configuration; the one it had, if any, is closed when its last user is done. Connects lazily.
+    /// A new pool for a configuration; the one it had, if any, goes when its last user is done. Connects lazily.
     pub fn open(
         &self,
         key: &Key,
@@ -103,20 +103,14 @@ impl Targets {
         scope: &Scope,
     ) -> Result<Target, TargetError> {
         let target = connect::pool(key.target_id, details, scope)?;
-        let old = self
-            .lock()
+        self.lock()
             .insert(key.config_id, (key.revision, target.clone()));
-        if let Some((_, old)) = old {
-            close(old);
-        }
         Ok(target)
     }
 
-    /// Forgets a configuration's pool.
+    /// Forgets a configuration's pool. Not closed: a credential may be in the making through it.
     pub fn forget(&self, config_id: Uuid) {
-        if let Some((_, old)) = self.lock().remove(&config_id) {
-            close(old);
-        }
+        self.lock().remove(&config_id);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (i64, Target)>> {
@@ -124,9 +118,4 @@ impl Targets {
             .lock()
             .expect("nothing panics while it holds the map of pools")
     }
-}
-
-/// Lets calls under way finish.
-fn close(target: Target) {
-    tokio::spawn(async move { target.0.pool.close().await });
 }

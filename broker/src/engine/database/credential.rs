@@ -39,16 +39,23 @@ pub fn check_config(
             kept.insert(name.clone(), value.clone());
         }
     }
+    if kind == CERTIFICATE
+        && !kept
+            .get("key_type")
+            .is_some_and(|kind| ["rsa", "ec", "ed25519"].contains(&kind.as_str()))
+    {
+        return refuse("invalid key_type".into());
+    }
     if kind == RSA {
         if let Some(bits) = kept.get("key_bits")
             && !["2048", "3072", "4096"].contains(&bits.as_str())
         {
-            return refuse(format!("invalid key_bits {bits:?}"));
+            return refuse(format!("invalid key_bits: {bits}"));
         }
         if let Some(format) = kept.get("format")
             && format != "pkcs8"
         {
-            return refuse(format!("invalid format {format:?}"));
+            return refuse(format!("invalid format: {format}"));
         }
     }
     Ok(kept)

@@ -1,5 +1,7 @@
 //! `roles/:name`: what a credential is to be (contract 7.5). The recipe on the target is made from it on first use.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::credential;
@@ -217,8 +219,9 @@ fn merge(call: &Call<'_>, before: Option<RoleRow>) -> Result<Map<String, Value>,
     let kind = text(&settings, "credential_type");
     credential::check_type(&kind)?;
     settings.insert("credential_type".into(), kind.clone().into());
-    if let Some(pairs) = given("credential_config").and_then(FieldValue::as_pairs) {
-        let kept = credential::check_config(&kind, pairs)?;
+    let pairs = given("credential_config").and_then(FieldValue::as_pairs);
+    if pairs.is_some() || !settings.contains_key("credential_config") {
+        let kept = credential::check_config(&kind, pairs.unwrap_or(&BTreeMap::new()))?;
         if !kept.is_empty() {
             settings.insert("credential_config".into(), json!(kept));
         }

@@ -54,5 +54,5 @@ pub(super) async fn tidy(_call: &Call<'_>) -> Outcome {
         status: Some(202),
         ..Response::default()
     }
-    .warn("Tidy operation successfully started. Any information from the operation will be printed to Vault's server logs.")))
+    .warn("Tidy operation successfully started. Any information from the operation will be printed to the server's log.")))
 }
