@@ -133,7 +133,7 @@ fn read_changes(
 #[pg_extern(sql = false)]
 fn ack_changes(ids: Option<Array<'_, i64>>, scope: Option<&str>) -> Result<i64, ErrorReport> {
     verb(|db, caller| {
-        let ids: Vec<i64> = need("ids", ids)?.into_iter().flatten().collect();
+        let ids: Vec<i64> = need("ids", ids)?.iter().flatten().collect();
         changes::acknowledge(db, caller, &ids, scope)
     })
 }
