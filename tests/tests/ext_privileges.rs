@@ -1,0 +1,356 @@
+//! Who may call what: a broker's login that is only a member of the group roles, people, and strangers. What a captured
+//! broker can not do is as much a promise as what it can.
+
+use anyhow::Result;
+use leasehold_tests::{Cluster, Options};
+
+const KEY: &str = "a key that nobody can guess";
+
+/// The SQLSTATE of an error that `psql` reported.
+fn state(result: Result<String>) -> String {
+    let text = format!("{:#}", result.expect_err("an error"));
+    let (_, rest) = text.split_once("ERROR:  ").expect("psql says ERROR");
+    rest[..5].to_owned()
+}
+
+/// A cluster with one login for each group role, `broker` (issuer and definer), and `stranger`.
+fn prepared() -> Result<Cluster> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.psql(
+        "create table secret (n int); insert into secret values (42);
+         create role readers nologin; grant select on secret to readers;
+         create role issuer login; grant leasehold_issuer to issuer;
+         create role definer login; grant leasehold_definer to definer;
+         create role admin login; grant leasehold_admin to admin;
+         create role reader login; grant leasehold_reader to reader;
+         create role broker login; grant leasehold_issuer, leasehold_definer to broker;
+         create role stranger login;
+         select leasehold.offer('readers', to_role => 'broker');
+         select leasehold.define_role('r', '{readers}')",
+    )?;
+    Ok(cluster)
+}
+
+#[test]
+fn every_function_says_who_may_call_it() -> Result<()> {
+    let cluster = prepared()?;
+    // function, then who may call it; superusers may call all.
+    let table = [
+        ("define_role", "broker definer"),
+        ("drop_role", "broker definer"),
+        ("offer", ""),
+        ("withdraw", ""),
+        ("issue", "broker issuer"),
+        ("settle", "broker issuer"),
+        ("renew", "broker issuer"),
+        ("revoke", "admin broker issuer"),
+        ("revoke_prefix", "admin broker issuer"),
+        ("revoke_owner", "admin broker issuer"),
+        ("owner_ends", "admin broker issuer"),
+        ("await_ended", "admin broker issuer"),
+        ("changes", "broker issuer"),
+        ("ack_changes", "broker issuer"),
+        ("register_scope", "broker definer issuer"),
+        ("sweep", "admin broker issuer"),
+        ("check", "admin reader"),
+        ("heartbeat", "admin broker definer issuer reader"),
+        ("installation", "admin broker definer issuer reader"),
+        ("api_version", "admin broker definer issuer reader"),
+        ("login_sessions", "admin reader"),
+        ("guard", ""),
+    ];
+    let seen = cluster.psql(
+        "select p.proname, coalesce(string_agg(r.rolname, ' ' order by r.rolname), '')
+           from pg_proc p left join pg_roles r
+             on r.rolname in ('issuer', 'definer', 'admin', 'reader', 'broker', 'stranger') and has_function_privilege(r.oid, p.oid, 'execute')
+          where p.pronamespace = 'leasehold'::regnamespace group by p.proname order by p.proname",
+    )?;
+    let mut expect: Vec<String> = table
+        .iter()
+        .map(|(name, who)| format!("{name}|{who}"))
+        .collect();
+    expect.sort();
+    let mut seen: Vec<&str> = seen.lines().collect();
+    seen.sort_unstable();
+    assert_eq!(seen, expect);
+    Ok(())
+}
+
+#[test]
+fn nobody_reads_or_writes_the_tables() -> Result<()> {
+    let cluster = prepared()?;
+    let seen = cluster.psql(
+        "select c.relname, r.rolname, p.privilege
+           from pg_class c, pg_roles r, unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) p (privilege)
+          where c.relnamespace = 'leasehold'::regnamespace and c.relkind in ('r', 'v', 'm')
+            and r.rolname in ('issuer', 'definer', 'admin', 'reader', 'broker', 'stranger')
+            and has_table_privilege(r.oid, c.oid, p.privilege)
+            and not (c.relkind = 'v' and r.rolname in ('reader', 'admin') and p.privilege = 'select')",
+    )?;
+    assert_eq!(seen, "");
+    for view in ["roles", "leases", "sessions", "history", "stats", "orphans"] {
+        cluster.psql_as(
+            "reader",
+            "postgres",
+            &format!("select count(*) from leasehold.{view}"),
+        )?;
+    }
+    let sequences = cluster.psql(
+        "select count(*) from pg_class c, pg_roles r where c.relnamespace = 'leasehold'::regnamespace and c.relkind = 'S'
+            and r.rolname in ('issuer', 'definer', 'admin', 'reader', 'broker', 'stranger') and has_sequence_privilege(r.oid, c.oid, 'usage, select, update')",
+    )?;
+    assert_eq!(sequences, "0");
+    assert_eq!(
+        cluster.psql("select has_schema_privilege('broker', 'leasehold', 'create')")?,
+        "f"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broker_s_login_needs_no_more_than_its_groups() -> Result<()> {
+    let cluster = prepared()?;
+    let broker = |text: &str| cluster.psql_as("broker", "postgres", text);
+    let row = broker(&format!(
+        "select leasehold.register_scope('store', '{KEY}');
+         select leasehold.define_role('m/r', '{{readers}}', scope => 'store') is not null;
+         select login, password from leasehold.issue('m/r', request_id => 'db/creds/r/1', display_name => 'token-app',
+             owners => '{{accessor}}', scope => 'store')"
+    ))?;
+    let last = row.lines().last().expect("a row");
+    let (login, password) = last.split_once('|').expect("two columns");
+    let mut session = cluster.log_in(login, password).await?;
+    assert_eq!(
+        sqlx::query_scalar::<_, i32>("select n from secret")
+            .fetch_one(&mut session)
+            .await?,
+        42
+    );
+    assert_eq!(
+        broker(
+            "select ttl_seconds from leasehold.renew('db/creds/r/1', '10 min', scope => 'store')"
+        )?,
+        "600"
+    );
+    assert_eq!(
+        broker("select leasehold.revoke('db/creds/r/1', 'store')")?,
+        "fenced"
+    );
+
+    // What it can not do, with all of that.
+    for text in [
+        "create role x",
+        "create role x in role readers",
+        "grant readers to broker",
+        "alter role postgres password 'x'",
+        "drop role readers",
+        "select n from secret",
+        "set role readers",
+        "select leasehold.offer('readers', 'broker')",
+        "select leasehold.offer('postgres', 'broker')",
+        "select * from leasehold.live_leases",
+        "update leasehold.live_leases set expires_at = now() + '1 year'",
+        "delete from leasehold.requests",
+        "security label for leasehold on role broker is null",
+        "security label for leasehold on role broker is 'group'",
+        "drop extension leasehold",
+        "create function leasehold.mine() returns int language sql as 'select 1'",
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
+        "select rolpassword from pg_authid",
+    ] {
+        let seen = state(broker(text));
+        assert!(
+            ["42501", "42704", "LH008"].contains(&seen.as_str()),
+            "{text}: {seen}"
+        );
+    }
+    // It hands out no group that was not offered, by no road, and no power of a role's own.
+    cluster.psql("create role powerful createrole; create role writers")?;
+    assert_eq!(
+        state(broker("select leasehold.define_role('x', '{writers}')")),
+        "LH008"
+    );
+    assert_eq!(
+        state(broker("select leasehold.define_role('x', '{postgres}')")),
+        "LH008"
+    );
+    assert_eq!(
+        state(broker(
+            "select leasehold.define_role('x', '{pg_read_all_data}')"
+        )),
+        "LH008"
+    );
+    for text in [
+        "create role \"{{name}}\" login superuser",
+        "create role \"{{name}}\" login createrole",
+        "create role \"{{name}}\" login in role writers",
+        "create role \"{{name}}\" login; grant writers to \"{{name}}\"",
+        "create role \"{{name}}\" login; grant select on secret to \"{{name}}\"",
+        "create role \"{{name}}\" login; alter role postgres nologin",
+        "create role \"{{name}}\" login; do $$begin execute 'alter role broker superuser'; end$$",
+        "create role \"{{name}}\" login; set session authorization postgres",
+        "create role \"{{name}}\" login; reset role",
+    ] {
+        broker(&format!(
+            "select leasehold.define_role('x', creation_statements => array[$t${text}$t$])"
+        ))?;
+        let seen = broker("select leasehold.issue('x')");
+        assert!(seen.is_err(), "{text}");
+    }
+    assert_eq!(
+        cluster.psql("select count(*) from pg_roles where rolsuper")?,
+        "1"
+    );
+    assert_eq!(
+        cluster.psql("select rolcanlogin from pg_roles where rolname = 'postgres'")?,
+        "t"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_scope_is_for_those_who_show_its_key() -> Result<()> {
+    let cluster = prepared()?;
+    let register = |user: &str, key: &str| {
+        cluster.psql_as(
+            user,
+            "postgres",
+            &format!("select leasehold.register_scope('store', '{key}')"),
+        )
+    };
+    register("broker", KEY)?;
+    register("broker", KEY)?;
+    assert_eq!(
+        state(register("issuer", "another key, long enough")),
+        "LH008"
+    );
+    assert_eq!(state(register("issuer", "short")), "22023");
+    cluster.psql_as(
+        "broker",
+        "postgres",
+        "select leasehold.define_role('r', '{readers}', scope => 'store');
+                    select leasehold.issue('r', request_id => 'theirs', scope => 'store')",
+    )?;
+
+    let issuer = |text: &str| cluster.psql_as("issuer", "postgres", text);
+    for text in [
+        "select leasehold.issue('r', scope => 'store')",
+        "select leasehold.settle('{a}', 'store')",
+        "select leasehold.renew('theirs', scope => 'store')",
+        "select leasehold.revoke('theirs', 'store')",
+        "select leasehold.revoke_prefix('', 10, 'store')",
+        "select leasehold.revoke_owner('o', 'store')",
+        "select leasehold.owner_ends('o', null, null, 1, 'store')",
+        "select leasehold.changes(10, 'store')",
+        "select leasehold.ack_changes('{1}', 'store')",
+        "select leasehold.issue('r', scope => 'not registered')",
+    ] {
+        assert_eq!(state(issuer(text)), "LH008", "{text}");
+    }
+    // Without a scope it reaches what it may, and nothing of others.
+    assert_eq!(issuer("select leasehold.revoke('theirs')")?, "gone");
+    assert_eq!(issuer("select leasehold.revoke_prefix('')")?, "0");
+    assert_eq!(state(issuer("select leasehold.renew('theirs')")), "LH005");
+    assert_eq!(
+        cluster.psql("select count(*) from leasehold.leases where state = 'active'")?,
+        "1"
+    );
+    // A person who ends things ends them all, and another login of the store works in it at once.
+    register("issuer", KEY)?;
+    assert_eq!(
+        issuer(
+            "select lease_id from leasehold.renew('theirs') r, leasehold.settle('{theirs}', 'store') s (lease_id, o, t)"
+        )?,
+        "theirs"
+    );
+    assert_eq!(
+        cluster.psql_as("admin", "postgres", "select leasehold.revoke('theirs')")?,
+        "fenced"
+    );
+    assert_eq!(cluster.psql("select ended_by from leasehold.leases union all select ended_by from leasehold.history limit 1")?, "admin");
+    Ok(())
+}
+
+#[test]
+fn two_stores_do_not_touch_each_other() -> Result<()> {
+    let cluster = prepared()?;
+    for (store, login) in [("one", "broker"), ("two", "issuer")] {
+        cluster.psql(&format!("grant leasehold_definer, leasehold_issuer to {login}; grant readers to {login} with admin option"))?;
+        cluster.psql_as(login, "postgres", &format!(
+            "select leasehold.register_scope('{store}', 'the key of store {store}');
+             select leasehold.define_role('m/r', '{{readers}}', scope => '{store}');
+             select leasehold.issue('m/r', request_id => 'database/creds/r/1', owners => '{{same}}', scope => '{store}')"
+        ))?;
+    }
+    let count =
+        "select string_agg(scope, ' ' order by scope) from leasehold.leases where state = 'active'";
+    assert_eq!(cluster.psql(count)?, "one two");
+    cluster.psql_as("broker", "postgres", "select leasehold.revoke_prefix('database', 10, 'one'); select leasehold.revoke_owner('same', 'one')")?;
+    assert_eq!(cluster.psql(count)?, "two");
+    // An id that two scopes have is not guessed at.
+    cluster.psql("select leasehold.issue('r', request_id => 'database/creds/r/1')")?;
+    assert_eq!(
+        state(cluster.psql("select leasehold.renew('database/creds/r/1')")),
+        "22023"
+    );
+    Ok(())
+}
+
+#[test]
+fn strangers_find_every_door_shut() -> Result<()> {
+    let cluster = prepared()?;
+    for text in [
+        "select leasehold.issue('r')",
+        "select leasehold.revoke_prefix('')",
+        "select * from leasehold.leases",
+        "select leasehold.api_version()",
+        "select leasehold.check()",
+    ] {
+        assert_eq!(
+            state(cluster.psql_as("stranger", "postgres", text)),
+            "42501",
+            "{text}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn foreign_group_roles_are_an_error_and_our_own_are_used_again() -> Result<()> {
+    let cluster = prepared()?;
+    cluster.create_database("second")?;
+    cluster.psql_in("second", "create extension leasehold")?;
+    let both = "select count(distinct label) from pg_shseclabel where provider = 'leasehold' and label not like '%/%' and label <> 'group'";
+    assert_eq!(cluster.psql(both)?, "2");
+    cluster.psql("security label for leasehold on role leasehold_reader is null")?;
+    cluster.create_database("third")?;
+    assert_eq!(
+        state(cluster.psql_in("third", "create extension leasehold")),
+        "42710"
+    );
+    cluster.psql("security label for leasehold on role leasehold_reader is 'group'")?;
+    cluster.psql_in("third", "create schema leasehold")?;
+    assert_eq!(
+        state(cluster.psql_in("third", "create extension leasehold")),
+        "42P06"
+    );
+    Ok(())
+}
+
+#[test]
+fn everything_public_has_a_comment() -> Result<()> {
+    let cluster = prepared()?;
+    let silent = cluster.psql(
+        "select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'leasehold'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+         union all
+         select c.oid::regclass::text from pg_class c where c.relnamespace = 'leasehold'::regnamespace and c.relkind in ('r', 'v') and obj_description(c.oid, 'pg_class') is null
+         union all
+         select r.rolname from pg_roles r where r.rolname like 'leasehold\\_%' and shobj_description(r.oid, 'pg_authid') is null",
+    )?;
+    assert_eq!(silent, "");
+    let unnamed = cluster.psql(
+        "select oid::regprocedure from pg_proc where pronamespace = 'leasehold'::regnamespace and pronargs > 0 and proargnames is null",
+    )?;
+    assert_eq!(unnamed, "");
+    Ok(())
+}
