@@ -6,6 +6,7 @@ pub mod cubbyhole;
 pub mod database;
 pub mod identity;
 pub mod system;
+pub mod token;
 
 use crate::logical::PathTable;
 use crate::mount::MountKind;
@@ -30,6 +31,7 @@ pub static ENGINES: &[&Engine] = &[
     &database::ENGINE,
     &identity::ENGINE,
     &system::ENGINE,
+    &token::ENGINE,
 ];
 
 /// The engine of a mount.

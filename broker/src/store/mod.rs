@@ -15,6 +15,8 @@ pub mod outbox;
 pub mod owners;
 pub mod policies;
 pub mod sweep;
+pub mod token_roles;
+pub mod tokens;
 pub mod tokens_by_path;
 pub mod wrapping;
 
