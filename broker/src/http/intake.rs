@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use uuid::Uuid;
 
 use super::form;
@@ -20,6 +20,7 @@ pub(super) struct Head<'h> {
     pub(super) method: &'h str,
     pub(super) path: &'h str,
     pub(super) query: &'h str,
+    pub(super) version: hyper::Version,
     pub(super) headers: &'h HeaderMap,
     pub(super) remote: IpAddr,
 }
@@ -54,6 +55,29 @@ pub(super) fn logical_path(target: &str) -> Result<Result<String, Fault>, Early>
             Err(Early::NoInterface)
         }
         Err(PathError::Outside) => Err(Early::Elsewhere),
+    }
+}
+
+/// Whether a request names its host as HTTP/1.1 wants: once, and with the characters of a name or an address.
+pub(super) fn check_host(version: hyper::Version, headers: &HeaderMap) -> Result<(), Early> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version <= hyper::Version::HTTP_10 => Ok(()),
+        (None, _) => Err(Early::Malformed(Some(
+            "400 Bad Request: missing required Host header",
+        ))),
+        (Some(_), Some(_)) => Err(Early::Malformed(Some("400 Bad Request"))),
+        (Some(host), None) => {
+            let fits =
+                |byte: &u8| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(byte);
+            if host.as_bytes().iter().all(fits) {
+                Ok(())
+            } else {
+                Err(Early::Malformed(Some(
+                    "400 Bad Request: malformed Host header",
+                )))
+            }
+        }
     }
 }
 

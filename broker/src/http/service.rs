@@ -79,7 +79,7 @@ impl From<Early> for Outgoing {
         Outgoing {
             reply,
             before_routing,
-            close: false,
+            close: before_routing,
         }
     }
 }
@@ -95,6 +95,7 @@ async fn reply(
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
+        version: parts.version,
         headers: &parts.headers,
         remote: remote.ip(),
     };
@@ -117,6 +118,7 @@ async fn route(
     head: &Head<'_>,
     body: Incoming,
 ) -> Result<(Outgoing, Option<&'static str>), Outgoing> {
+    intake::check_host(head.version, head.headers)?;
     let path = intake::logical_path(head.path)?;
     let pairs = query::pairs(head.query);
     let special = path.as_ref().ok().and_then(|path| special::find(path));

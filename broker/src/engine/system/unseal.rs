@@ -132,10 +132,9 @@ fn member<'b>(body: &'b Body, name: &str) -> Option<&'b Value> {
 /// Hex first; what that gives out of bounds may still be base64.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let within = |bytes: &Vec<u8>| (KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&bytes.len());
-    let from_hex = hex::decode(text).ok();
-    let bytes = match from_hex {
-        Some(bytes) if within(&bytes) => bytes,
-        from_hex => STANDARD.decode(text).ok().or(from_hex)?,
+    let bytes = match hex::decode(text) {
+        Ok(bytes) if within(&bytes) => bytes,
+        _ => STANDARD.decode(text).ok()?,
     };
     Some(Zeroizing::new(bytes))
 }
