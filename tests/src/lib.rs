@@ -9,8 +9,10 @@ mod broker;
 pub mod built;
 mod cluster;
 pub mod golden;
+mod served;
 mod watch;
 
 pub use actor::{Actor, Answer};
 pub use broker::{Broker, DevOptions};
 pub use cluster::{Cluster, Options, Stop, wait_until};
+pub use served::Served;

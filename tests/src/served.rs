@@ -1,0 +1,172 @@
+//! A real broker process beside a [`Cluster`]: `leasehold server` with a configuration file, the store in a database
+//! of the cluster. For tests that kill the one and not the other.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::cluster::wait_until;
+use crate::{Actor, Cluster, built};
+
+/// Longest way from a start, or from a crash of the store, to an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A broker on a store of its own; killed when dropped.
+pub struct Served {
+    process: Option<Child>,
+    folder: PathBuf,
+    address: String,
+    unseal_key: String,
+    root_token: String,
+}
+
+impl Served {
+    /// Makes database `store` in the cluster, starts a broker on it, initialises and unseals it.
+    /// `more` is added to the configuration.
+    pub fn start(cluster: &Cluster, store: &str, more: &str) -> Result<Served> {
+        cluster.create_database(store)?;
+        let folder = tempfile_folder(store)?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let address = format!("127.0.0.1:{port}");
+        let url = cluster.url(Cluster::SUPERUSER, Cluster::SUPERUSER_PASSWORD, store);
+        let config = format!(
+            "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n\
+             storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n{more}\n"
+        );
+        std::fs::write(folder.join("config.hcl"), config)?;
+        let mut served = Served {
+            process: None,
+            folder,
+            address,
+            unseal_key: String::new(),
+            root_token: String::new(),
+        };
+        served.spawn()?;
+        served.until_answers(|status| status == 501)?;
+        let made = served
+            .nobody()
+            .put(
+                "sys/init",
+                json!({"secret_shares": 1, "secret_threshold": 1}),
+            )?
+            .expect(200)?;
+        served.unseal_key = made.text_at("/keys_base64/0")?;
+        served.root_token = made.text_at("/root_token")?;
+        served.unseal()?;
+        Ok(served)
+    }
+
+    fn spawn(&mut self) -> Result<()> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("log"))?;
+        let child = Command::new(built::binary()?)
+            .arg("server")
+            .arg(format!(
+                "-config={}",
+                self.folder.join("config.hcl").display()
+            ))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("starting leasehold server")?;
+        self.process = Some(child);
+        Ok(())
+    }
+
+    fn until_answers(&mut self, wanted: impl Fn(u16) -> bool) -> Result<()> {
+        let nobody = self.nobody();
+        wait_until(PATIENCE, "the broker answers", || {
+            Ok(nobody
+                .get("sys/health")
+                .is_ok_and(|answer| wanted(answer.status)))
+        })
+        .with_context(|| self.log().unwrap_or_default())
+    }
+
+    fn unseal(&self) -> Result<()> {
+        let answer = self
+            .nobody()
+            .put("sys/unseal", json!({"key": self.unseal_key}))?
+            .expect(200)?;
+        ensure!(answer.body["sealed"] == json!(false), "{}", answer.text);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.process.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again on the same store and address, and unseals it.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.spawn()?;
+        self.until_answers(|status| status == 503 || status == 200)?;
+        self.unseal()
+    }
+
+    /// Waits until a request that needs the store is served, as after a restart of PostgreSQL.
+    pub fn until_serving(&mut self) -> Result<()> {
+        let root = self.root();
+        wait_until(PATIENCE, "the broker reaches its store", || {
+            Ok(root
+                .get("auth/token/lookup-self")
+                .is_ok_and(|answer| answer.status == 200))
+        })
+        .with_context(|| self.log().unwrap_or_default())
+    }
+
+    /// Somebody without a token.
+    pub fn nobody(&self) -> Actor {
+        Actor::new(&self.address, None)
+    }
+
+    /// Whoever holds the first root token.
+    pub fn root(&self) -> Actor {
+        Actor::new(&self.address, Some(&self.root_token))
+    }
+
+    /// What it has logged so far, over all starts.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join("log"))?)
+    }
+
+    /// The key that unseals it, for tests that look for secrets.
+    pub fn unseal_key(&self) -> &str {
+        &self.unseal_key
+    }
+}
+
+fn tempfile_folder(store: &str) -> Result<PathBuf> {
+    let name = format!(
+        "leasehold-tests-served-{}-{store}-{}",
+        std::process::id(),
+        uuid::Uuid::new_v4()
+    );
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.kill();
+        if std::thread::panicking() {
+            eprintln!(
+                "--- the broker's log\n{}\n---",
+                self.log().unwrap_or_default()
+            );
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
