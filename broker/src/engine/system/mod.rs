@@ -5,6 +5,7 @@ mod capabilities;
 pub mod init;
 mod leases;
 mod mounts;
+mod openapi;
 mod policies;
 mod seal;
 pub mod special;
@@ -35,5 +36,6 @@ static ROWS: &[&[PathSpec]] = &[
     tools::ROWS,
     ui::ROWS,
     about::ROWS,
+    openapi::ROWS,
     wrapping::ROWS,
 ];
