@@ -89,10 +89,6 @@ fn sweep(at_most: i32) -> Result<i64, ErrorReport> {
 /// `leasehold.heartbeat()`: whether the library is preloaded, whether somebody enforces the leases of this database, who
 /// that is, and how long ago it showed a sign of life.
 #[pg_extern(sql = false)]
-#[expect(
-    clippy::type_complexity,
-    reason = "the row type that SQL declares, written out as pgrx needs it"
-)]
 fn heartbeat() -> TableIterator<
     'static,
     (

@@ -14,8 +14,6 @@ pub struct Due {
     pub login: Option<pg_sys::Oid>,
     /// What the login's mark says about it.
     pub mark: Mark,
-    /// True if an owner may end it, so that its end must be worked out anew.
-    pub owned: bool,
 }
 
 /// What became of the login that a lease made.
@@ -67,7 +65,7 @@ pub fn take_due(
     at_most: i64,
 ) -> Vec<Due> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text, l.owner is not null
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text
            from leasehold.live_leases l
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
@@ -79,7 +77,6 @@ pub fn take_due(
             number: row.must(1),
             login: row.get(2),
             mark: Mark::of(row.must(3), row.get(4)),
-            owned: row.must(5),
         },
     )
 }
@@ -87,7 +84,7 @@ pub fn take_due(
 /// The rows of `numbers` that are active, locked by the caller's transaction.
 pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text, l.owner is not null
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text
            from leasehold.live_leases l
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
@@ -98,7 +95,6 @@ pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
             number: row.must(1),
             login: row.get(2),
             mark: Mark::of(row.must(3), row.get(4)),
-            owned: row.must(5),
         },
     )
 }

@@ -27,8 +27,6 @@ pub struct Fenced {
     pub reassign_to: Option<pg_sys::Oid>,
     /// Whether what the login owns is to be dropped.
     pub drop_owned: bool,
-    /// What it says went wrong last.
-    pub last_error: Option<String>,
 }
 
 /// Locks and returns fenced leases whose next attempt is due at `now`, but none of `except`.
@@ -68,7 +66,7 @@ fn take(
                      where pg_catalog.btrim(t.t, E' \\t\\n\\r;') <> ''),
                 array(select distinct d.dbid from pg_catalog.pg_shdepend d
                        where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = a.oid),
-                l.reassign_to_oid, l.drop_owned, l.last_error
+                l.reassign_to_oid, l.drop_owned
            from leasehold.live_leases l
            left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
@@ -98,7 +96,6 @@ fn take(
             databases: row.must(8),
             reassign_to: row.get(9),
             drop_owned: row.must(10),
-            last_error: row.get(11),
         },
     )
 }

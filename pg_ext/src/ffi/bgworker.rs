@@ -1,7 +1,7 @@
 //! Background workers: registering, starting, watching, and what a worker does first.
 
 use pgrx::{IntoDatum, pg_sys};
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 
 /// A worker that this process has started.
 pub struct Handle(*mut pg_sys::BackgroundWorkerHandle);
@@ -129,14 +129,6 @@ pub fn at_exit(function: extern "C-unwind" fn(i32, pg_sys::Datum)) {
 pub fn finish() -> ! {
     // SAFETY: the documented way for a worker to end with code 0.
     unsafe { pg_sys::proc_exit(0) }
-}
-
-/// What the process list shows this worker doing.
-pub fn show(activity: &CStr) {
-    // SAFETY: the server copies the text.
-    unsafe {
-        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
-    }
 }
 
 /// This process's id.

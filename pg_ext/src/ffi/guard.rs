@@ -34,16 +34,17 @@ unsafe extern "C-unwind" fn on_access(
                 // A label may be about to be set, ours or not: the launcher looks.
                 wake::launcher_at_commit();
             }
-            pg_sys::ObjectAccessType::OAT_DROP if class == pg_sys::RelationRelationId => {
-                if column == 0 && is_leases(object) {
-                    crate::lease::end::refuse_if_live();
-                }
+            pg_sys::ObjectAccessType::OAT_DROP
+                if class == pg_sys::RelationRelationId && column == 0 && is_leases(object) =>
+            {
+                crate::lease::end::refuse_if_live();
             }
-            pg_sys::ObjectAccessType::OAT_DROP if class == pg_sys::ExtensionRelationId => {
-                if object == pg_sys::get_extension_oid(c"leasehold".as_ptr(), true) {
-                    label::unmark_database(xact::my_database());
-                    wake::launcher_at_commit();
-                }
+            pg_sys::ObjectAccessType::OAT_DROP
+                if class == pg_sys::ExtensionRelationId
+                    && object == pg_sys::get_extension_oid(c"leasehold".as_ptr(), true) =>
+            {
+                label::unmark_database(xact::my_database());
+                wake::launcher_at_commit();
             }
             _ => {}
         }

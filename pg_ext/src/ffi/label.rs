@@ -33,15 +33,6 @@ pub fn installation(database: pg_sys::Oid) -> Option<Installation> {
     Installation::parse(&get(pg_sys::DatabaseRelationId, database)?)
 }
 
-/// Labels `database` as the home of `installation`.
-pub fn mark_database(database: pg_sys::Oid, installation: Installation) {
-    set(
-        pg_sys::DatabaseRelationId,
-        database,
-        &installation.to_string(),
-    );
-}
-
 /// Removes our label from `database`.
 pub fn unmark_database(database: pg_sys::Oid) {
     let object = shared_object(pg_sys::DatabaseRelationId, database);

@@ -38,6 +38,7 @@ pub fn main() {
         started: HashMap::new(),
         strangers: Strangers::new(board),
         strangers_ms: 0,
+        labelled: HashSet::new(),
         complained: false,
     };
     loop {
@@ -59,6 +60,8 @@ struct Launcher {
     started: HashMap<u32, Started>,
     strangers: Strangers,
     strangers_ms: u64,
+    /// The labelled databases of the last look.
+    labelled: HashSet<u32>,
     /// True while a lack of worker slots has been logged and not been cured.
     complained: bool,
 }
@@ -75,6 +78,11 @@ impl Launcher {
                 let labelled: HashSet<u32> =
                     homes.iter().map(|home| home.database.to_u32()).collect();
                 self.leave_all_but(&labelled);
+                if labelled != self.labelled {
+                    // One that is gone may have left logins behind.
+                    self.strangers_ms = 0;
+                    self.labelled = labelled;
+                }
                 for home in &homes {
                     self.keep_running(home.database);
                 }
