@@ -43,7 +43,8 @@ pub enum Step {
     CreateLogin(LoginOptions),
     /// `GRANT group, … TO` the login: the extension's own work, under the same check as `member_of`.
     GrantGroups(Vec<String>),
-    /// `ALTER ROLE` of the login `SET …`: for [`run`], as the definer, outside the restricted context.
+    /// `ALTER ROLE` of the login `SET …`: for [`run`], as a definer who is a superuser, else as the login itself;
+    /// outside the restricted context.
     AlterLoginSet(Statement),
     /// Everything else: for [`run`], as the definer, in the restricted context.
     AsDefiner(Statement),

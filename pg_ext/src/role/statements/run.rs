@@ -17,12 +17,13 @@ use std::cell::Cell;
 /// meets is raised as PostgreSQL raised it, without the verifier; ours come back as a value. Either way everything
 /// the statement did is undone and the caller's transaction must end.
 pub fn run(statement: &Statement, definer: pg_sys::Oid, name: &str) -> Result<(), Fault> {
+    let actor = actor(statement, definer, name);
     let collided = Cell::new(false);
     let work = || {
         if collided.get() {
             locks::take(Reach::Everything)?;
         }
-        let missing = identity::as_definer(definer, statement.restricted, || {
+        let missing = identity::as_definer(actor, statement.restricted, || {
             utility::pin();
             for setting in statement.settings.iter() {
                 utility::execute(setting);
@@ -37,6 +38,15 @@ pub fn run(statement: &Statement, definer: pg_sys::Oid, name: &str) -> Result<()
         Collisions::remember(statement.origin);
     };
     retry::until_settled(work, again).unwrap_or_else(|error| Err(explain(error, statement).into()))
+}
+
+/// Whose rights count. A definer without CREATEROLE may not alter any role, but what `ALTER ROLE … SET` of the login
+/// would set, the login may set for itself at any time: so that is done with the login's own rights.
+fn actor(statement: &Statement, definer: pg_sys::Oid, name: &str) -> pg_sys::Oid {
+    if statement.restricted || identity::is_superuser(definer) {
+        return definer;
+    }
+    identity::find(name).unwrap_or(definer)
 }
 
 /// Our own error where we know better, else raises PostgreSQL's again.
