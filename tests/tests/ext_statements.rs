@@ -192,7 +192,7 @@ fn what_cannot_run_is_refused_with_its_cure() -> Result<()> {
         (
             "DO $$ BEGIN SET ROLE postgres; END $$",
             "42501",
-            &["security-restricted", "HINT"],
+            &["security-definer", "HINT"],
         ),
         ("DO $$ BEGIN COMMIT; END $$", "2D000", &[]),
         (
@@ -307,8 +307,8 @@ fn statements_that_make_no_login_are_for_superusers() -> Result<()> {
     define(&cluster, "author", "none2", &text)?;
     refused(
         issue_again(&cluster, "none2"),
-        "42601",
-        &["made no login", "HINT"],
+        "42704",
+        &["left no login", "HINT"],
     )?;
     assert_eq!(cluster.psql("select count(*) from seen")?, "1");
     Ok(())

@@ -102,7 +102,7 @@ fn a_full_access_list_names_itself_and_the_cure() -> Result<()> {
             .psql(&format!("select * from leasehold.issue('{role}')"))
             .expect_err("the list is full")
             .to_string();
-        for word in ["LH010", "table full_one", "member_of"] {
+        for word in ["LH010", "table public.full_one", "member_of"] {
             ensure!(error.contains(word), "want {word:?}: {error}");
         }
     }

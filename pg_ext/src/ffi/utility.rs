@@ -25,6 +25,8 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"default_tablespace", c""),
     (c"default_table_access_method", c"heap"),
     (c"createrole_self_grant", c""),
+    // Without query ids nothing of what a block runs inside is kept by pg_stat_statements, verifiers included.
+    (c"compute_query_id", c"off"),
 ];
 
 /// Runs the one statement in `text` with the rights of the current user, to its end, dropping any rows.
@@ -140,7 +142,7 @@ pub fn pin() {
             pg_sys::set_config_option(
                 name.as_ptr(),
                 value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucContext::PGC_SUSET,
                 pg_sys::GucSource::PGC_S_SESSION,
                 pg_sys::GucAction::GUC_ACTION_SAVE,
                 true,

@@ -52,12 +52,6 @@ pub enum StatementError {
         /// The table.
         object: String,
     },
-    /// The text made no login of the name, and its definer is no superuser.
-    #[error("the creation statements made no login named \"{name}\"")]
-    NoLogin {
-        /// The name it should have had.
-        name: String,
-    },
 }
 
 impl StatementError {
@@ -69,8 +63,7 @@ impl StatementError {
             StatementError::Refused { .. } => b"42P14",
             StatementError::Blank
             | StatementError::TooLong { .. }
-            | StatementError::AccessListFull { .. }
-            | StatementError::NoLogin { .. } => b"42601",
+            | StatementError::AccessListFull { .. } => b"42601",
         })
     }
 
@@ -99,9 +92,6 @@ impl StatementError {
             }
             StatementError::AccessListFull { .. } => {
                 "Grant to a group once and make the logins its members: member_of, or GRANT the_group TO \"{{name}}\"."
-            }
-            StatementError::NoLogin { .. } => {
-                "Write CREATE ROLE \"{{name}}\"; statements that make no login are for a superuser's roles only."
             }
         }
     }

@@ -49,6 +49,12 @@ fn actor(statement: &Statement, definer: pg_sys::Oid, name: &str) -> pg_sys::Oid
     identity::find(name).unwrap_or(definer)
 }
 
+/// How PostgreSQL says that the restricted context forbids something.
+const RESTRICTED: [&str; 2] = [
+    "within security-restricted operation",
+    "within security-definer function",
+];
+
 /// Our own error where we know better, else raises PostgreSQL's again.
 fn explain(error: CaughtError, statement: &Statement) -> StatementError {
     let Some(found) = report(&error) else {
@@ -62,9 +68,9 @@ fn explain(error: CaughtError, statement: &Statement) -> StatementError {
         return StatementError::AccessListFull { object };
     }
     if code == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
-        && found
-            .message()
-            .contains("within security-restricted operation")
+        && RESTRICTED
+            .iter()
+            .any(|words| found.message().contains(words))
     {
         return StatementError::Restricted {
             message: found.message().to_owned(),
