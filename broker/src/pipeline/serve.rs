@@ -165,6 +165,7 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         .ok_or_else(Fault::unsupported_operation)?;
     let coerced = fields::coerce(matched.spec, &matched.captures, &request.body)
         .map_err(|text| Fault::bad(format!("Field validation failed: {text}")))?;
+    let is_list = request.operation == Operation::List;
     let warnings = fields::warnings(
         matched.spec,
         request.operation,
@@ -179,9 +180,15 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         fields: coerced,
         caller: caller.as_ref(),
     };
-    let mut response = match handler(&call).await? {
-        Some(response) => response,
-        None => return Ok(None),
+    let mut response = match handler(&call).await {
+        Ok(Some(response)) => response,
+        Ok(None) => return Ok(None),
+        // What was ignored is told even when there is nothing to list.
+        Err(fault) if is_list && fault == Fault::absent() && !warnings.is_empty() => Response {
+            data: Some(serde_json::Map::new()),
+            ..Response::default()
+        },
+        Err(fault) => return Err(fault),
     };
     response.warnings.extend(warnings);
     match request.wrap_ttl {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::fields::{FieldType, FieldValue};
 use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response};
-use crate::policy::{DEFAULT, Policy, RESPONSE_WRAPPING, ROOT, decode_submitted};
+use crate::policy::{DEFAULT, Policy, PolicyError, RESPONSE_WRAPPING, ROOT, decode_submitted};
 use crate::store::policies;
 
 const NAME: Field = Field {
@@ -158,7 +158,14 @@ async fn write(call: &Call<'_>) -> Outcome {
     if submitted.is_empty() {
         return Err(Fault::bad("'policy' parameter not supplied or empty"));
     }
-    let refuse = |error: crate::policy::PolicyError| Fault::bad(error.to_string());
+    let refuse = |error: PolicyError| {
+        let text = error.to_string();
+        if text.starts_with("failed to ") {
+            Fault::bad(text)
+        } else {
+            Fault::bad(format!("failed to parse policy: {text}"))
+        }
+    };
     let text = decode_submitted(submitted).map_err(refuse)?;
     Policy::parse(&name, &text).map_err(refuse)?;
     if name == ROOT || name == RESPONSE_WRAPPING {

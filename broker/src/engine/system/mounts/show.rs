@@ -36,7 +36,10 @@ pub(in crate::engine::system) fn info(core: &Core, mount: &Mount) -> Map<String,
     let Value::Object(mut shown) = shown else {
         unreachable!("written as an object above")
     };
-    if engine::find(mount.kind, &mount.engine_type).is_some_and(|engine| !engine.built_in) {
+    // The reference knows it of auth methods only.
+    if mount.kind == MountKind::Auth
+        && engine::find(mount.kind, &mount.engine_type).is_some_and(|engine| !engine.built_in)
+    {
         shown.insert("deprecation_status".into(), "supported".into());
     }
     shown
