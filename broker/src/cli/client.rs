@@ -4,6 +4,7 @@
 mod connect;
 mod curl;
 mod error;
+mod policy;
 
 use std::thread;
 use std::time::Duration;
@@ -61,6 +62,13 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// What is printed instead of sending.
+#[derive(Clone, Copy, Debug)]
+enum Showing {
+    Curl,
+    Policy,
+}
+
 /// Speaks to one server with one token.
 pub struct Client {
     agent: ureq::Agent,
@@ -70,7 +78,7 @@ pub struct Client {
     retries: u64,
     server_name: Option<String>,
     redirects: bool,
-    shows: bool,
+    shows: Option<Showing>,
 }
 
 impl Method {
@@ -176,21 +184,27 @@ impl Client {
             server_name: flags.text("tls-server-name").map(str::to_owned),
             retries: flags.number("max-retries").unwrap_or(0),
             redirects: !flags.is_on("disable-redirects"),
-            shows: flags.is_on("output-curl-string"),
+            shows: match (
+                flags.is_on("output-curl-string"),
+                flags.is_on("output-policy"),
+            ) {
+                (true, _) => Some(Showing::Curl),
+                (_, true) => Some(Showing::Policy),
+                _ => None,
+            },
         })
-    }
-
-    /// The token that is shown to the server.
-    pub fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
     }
 
     /// Sends, follows one redirect, and asks again as often as allowed while the server is not well.
     /// A status of 400 and above is a refusal.
     pub fn send(&self, request: &Request) -> Result<Answer, ClientError> {
         let url = request.url(&self.base);
-        if self.shows {
-            return Err(ClientError::Shown(curl::command(self, request, &url)));
+        match self.shows {
+            None => {}
+            Some(Showing::Curl) => {
+                return Err(ClientError::Shown(curl::command(self, request, &url)));
+            }
+            Some(Showing::Policy) => return Err(ClientError::Shown(policy::needed(request))),
         }
         let mut pause = RETRY_PAUSE;
         let mut left = self.retries;

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::environment::Environment;
 use super::fail::Fail;
+use super::help;
 use super::verb::{Output, Verb};
-use super::{PROGRAM, help};
 use crate::duration::{self, Span};
 
 /// One flag of a verb.
@@ -293,17 +293,19 @@ pub fn wire_duration(span: Span) -> String {
     }
 }
 
-/// Refuses what looks like a flag behind the arguments, before it is taken for data.
+/// Says so where something that looks like a flag stands behind the arguments: it is taken for one.
 pub fn warn_of_late_flags(arguments: &[String]) -> Option<String> {
     let late: Vec<&str> = arguments
         .iter()
         .map(String::as_str)
         .filter(|argument| argument.len() > 1 && argument.starts_with('-'))
-        .filter(|argument| !argument.contains('=') || argument.starts_with("--"))
         .collect();
     (!late.is_empty()).then(|| {
-        let late = late.join(", ");
-        format!("{PROGRAM}: flags go before arguments. These are not read as flags: {late}")
+        let late = late.join(" ");
+        format!(
+            "Command flags must be provided before positional arguments. The following arguments \
+             will not be parsed as flags: [{late}]"
+        )
     })
 }
 

@@ -44,6 +44,7 @@ pub static ALL: &[&Verb] = &[
     &operator::seal::VERB,
     &operator::unseal::VERB,
     &policy::delete::VERB,
+    &policy::fmt::VERB,
     &policy::list::VERB,
     &policy::read::VERB,
     &policy::write::VERB,

@@ -3,7 +3,7 @@
 use super::{Flag, Kind};
 
 /// What a client needs to reach its server.
-pub static HTTP: [Flag; 15] = [
+pub static HTTP: [Flag; 16] = [
     Flag::new(
         "address",
         Kind::Text,
@@ -64,6 +64,11 @@ pub static HTTP: [Flag; 15] = [
         "output-curl-string",
         Kind::Switch,
         "Send nothing; print the curl command that would send the same.",
+    ),
+    Flag::new(
+        "output-policy",
+        Kind::Switch,
+        "Send nothing; print the policy that a token needs for it.",
     ),
     Flag::new(
         "timeout",

@@ -64,8 +64,9 @@ fn login(session: &mut Session) -> Result<u8, Fail> {
         "userpass" => userpass::log_in(session)?,
         unknown => {
             return Err(Fail::Input(format!(
-                "Unknown auth method: {unknown}. Use \"{PROGRAM} auth list\" to see the complete list of \
-                 auth\nmethods. Additionally, some auth methods are only available via the HTTP API."
+                "Unknown auth method: {unknown}. Use \"{PROGRAM} auth list\" to see the complete list of\n\
+                 auth methods. Here are token and userpass; others are only available via the\n\
+                 HTTP API."
             )));
         }
     };
@@ -93,8 +94,8 @@ fn login(session: &mut Session) -> Result<u8, Fail> {
     }
     if !stores {
         session.warn(
-            "The token was not stored in the token file. Set LEASEHOLD_TOKEN (or VAULT_TOKEN) to\n\
-             use it.\n",
+            "The token was not stored in token helper. Set the LEASEHOLD_TOKEN environment\n\
+             variable (or VAULT_TOKEN) or pass the token below with each request.\n",
         )?;
     }
     session.show(&secret)

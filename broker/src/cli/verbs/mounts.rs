@@ -17,6 +17,8 @@ pub struct Kind {
     pub api: &'static str,
     /// How one is called in messages.
     pub noun: &'static str,
+    /// What stands before its type in the message of success (scripts match on it).
+    pub article: &'static str,
     /// What stands before the path of one where it is tuned.
     pub tune_prefix: &'static str,
 }
@@ -25,12 +27,14 @@ pub struct Kind {
 pub const SECRETS: Kind = Kind {
     api: "sys/mounts",
     noun: "secrets engine",
+    article: "the ",
     tune_prefix: "",
 };
 /// Auth methods.
 pub const AUTH: Kind = Kind {
     api: "sys/auth",
     noun: "auth method",
+    article: "",
     tune_prefix: "auth/",
 };
 
@@ -85,8 +89,8 @@ pub fn enable(session: &mut Session, kind: &Kind, doing: &str) -> Result<u8, Fai
     session.show_warnings(&answer)?;
     let place = path::mount(&place);
     session.say(format!(
-        "Success! Enabled the {type_name} {} at: {place}",
-        kind.noun
+        "Success! Enabled {}{type_name} {} at: {place}",
+        kind.article, kind.noun
     ))
 }
 

@@ -1,6 +1,7 @@
 //! `policy`: policies by name.
 
 pub mod delete;
+pub mod fmt;
 pub mod list;
 pub mod read;
 pub mod write;

@@ -68,12 +68,19 @@ struct Initialised {
 
 fn init(session: &mut Session) -> Result<u8, Fail> {
     let doing = "Error initializing";
-    session.send(
+    // Before there is a token there is none to show.
+    let client = session.client_with(None)?;
+    let send =
+        |request: &Request, doing: &str| client.send(request).map_err(Fail::while_doing(doing));
+    send(
         &Request::get("sys/seal-status"),
         "Error checking seal status",
     )?;
     if session.flags.is_on("status") {
-        return status(session);
+        let doing = "Error checking initialization status";
+        let answer = send(&Request::get("sys/init"), doing)?;
+        let object = read_object("sys/init", &answer).map_err(Fail::while_doing(doing))?;
+        return status(session, &object);
     }
     let shares = session.flags.number("key-shares").unwrap_or(SHARES);
     let threshold = session.flags.number("key-threshold").unwrap_or(THRESHOLD);
@@ -86,7 +93,7 @@ fn init(session: &mut Session) -> Result<u8, Fail> {
         "recovery_pgp_keys": null,
         "root_token_pgp_key": "",
     }));
-    let answer = session.send(&request, doing)?;
+    let answer = send(&request, doing)?;
     let mut made = read_object(&request.path, &answer).map_err(Fail::while_doing(doing))?;
     if session.format() != Format::Table {
         let mut take = |key: &str| made.remove(key).unwrap_or_default();
@@ -128,10 +135,7 @@ fn print(
     ))
 }
 
-fn status(session: &mut Session) -> Result<u8, Fail> {
-    let doing = "Error checking initialization status";
-    let answer = session.send(&Request::get("sys/init"), doing)?;
-    let object = read_object("sys/init", &answer).map_err(Fail::while_doing(doing))?;
+fn status(session: &mut Session, object: &Map<String, Value>) -> Result<u8, Fail> {
     let initialised = object
         .get("initialized")
         .and_then(Value::as_bool)

@@ -48,7 +48,8 @@ fn unseal(session: &mut Session) -> Result<u8, Fail> {
         let migrate = session.flags.is_on("migrate");
         json!({"key": key.as_str(), "reset": false, "migrate": migrate})
     };
-    let client = session.client()?;
+    // No token is needed, so none is shown.
+    let client = session.client_with(None)?;
     let request = Request::put("sys/unseal").body(body);
     let doing = "Error unsealing";
     let answer = client.send(&request).map_err(Fail::while_doing(doing))?;

@@ -24,14 +24,14 @@ pub static VERB: Verb = Verb {
 };
 
 fn capabilities(session: &mut Session) -> Result<u8, Fail> {
-    let client = session.client()?;
+    let token = session.token()?;
     let request = match session.arguments.as_slice() {
         [token, path] => {
             Request::post("sys/capabilities").body(json!({"token": token, "path": path}))
         }
         arguments => {
-            let own = client
-                .token()
+            let own = token
+                .as_ref()
                 .map(|token| token.expose())
                 .unwrap_or_default();
             Request::post("sys/capabilities-self").body(json!({"token": own, "path": arguments[0]}))
