@@ -124,12 +124,15 @@ fn roots(flags: &Flags) -> Result<RootCerts, ClientError> {
     }
     if let Some(folder) = flags.text("ca-path") {
         let entries = fs::read_dir(folder).map_err(|error| broken(folder, &plain(&error)))?;
-        let mut all = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| broken(folder, &plain(&error)))?;
-            if entry.path().is_file() {
-                all.extend(certificates(&entry.path().to_string_lossy())?);
-            }
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        // Other files may lie beside the certificates.
+        let all: Vec<_> = files
+            .filter(|file| file.is_file())
+            .filter_map(|file| certificates(&file.to_string_lossy()).ok())
+            .flatten()
+            .collect();
+        if all.is_empty() {
+            return Err(broken(folder, "no PEM-encoded certificate in it"));
         }
         return Ok(RootCerts::new_with_certs(&all));
     }

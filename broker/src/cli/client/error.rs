@@ -127,15 +127,8 @@ impl ClientError {
             ureq::Error::Timeout(_) => "no answer in time (see -timeout)".to_owned(),
             ureq::Error::Io(error) => {
                 let text = error.to_string();
-                match text.contains("certificate") {
-                    true => format!(
-                        "{text}\nTrust the server's authority by -ca-cert=FILE, if it is the right server."
-                    ),
-                    false if text.contains("corrupt") => format!(
-                        "{text}\nDoes the server speak plain HTTP? Then its address begins with http://."
-                    ),
-                    false => text,
-                }
+                let hint = HINTS.iter().find(|(word, _)| text.contains(word));
+                hint.map_or(text.clone(), |(_, hint)| format!("{text}\n{hint}"))
             }
             error => error.to_string(),
         };
@@ -145,6 +138,22 @@ impl ClientError {
         }
     }
 }
+
+/// What may help, by a word of the failure.
+const HINTS: [(&str, &str); 3] = [
+    (
+        "UnknownIssuer",
+        "Trust the server's authority by -ca-cert=FILE, if it is the right server.",
+    ),
+    (
+        "not valid for name",
+        "If it is the right server, give one of its names by -tls-server-name.",
+    ),
+    (
+        "corrupt",
+        "Does the server speak plain HTTP? Then its address begins with http://.",
+    ),
+];
 
 const PROGRAM_UPPER: &str = "LEASEHOLD";
 
