@@ -158,14 +158,7 @@ async fn write(call: &Call<'_>) -> Outcome {
     if submitted.is_empty() {
         return Err(Fault::bad("'policy' parameter not supplied or empty"));
     }
-    let refuse = |error: PolicyError| {
-        let text = error.to_string();
-        if text.starts_with("failed to ") {
-            Fault::bad(text)
-        } else {
-            Fault::bad(format!("failed to parse policy: {text}"))
-        }
-    };
+    let refuse = |error: PolicyError| Fault::bad(format!("failed to parse policy: {error}"));
     let text = decode_submitted(submitted).map_err(refuse)?;
     Policy::parse(&name, &text).map_err(refuse)?;
     if name == ROOT || name == RESPONSE_WRAPPING {

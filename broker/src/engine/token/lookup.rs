@@ -26,14 +26,7 @@ pub(super) async fn own(call: &Call<'_>) -> Outcome {
         .client_token
         .as_ref()
         .ok_or_else(Fault::unknown_caller)?;
-    let identity = &call.caller().token;
-    let data = match identity.token_id.filter(|_| !identity.batch) {
-        // By its key: the last use of a token has just been counted, and still looks at itself.
-        Some(token_id) => tokens::by_id(&call.core.store, token_id)
-            .await?
-            .map(|row| shown(&row, token.expose())),
-        None => look_up(call, token).await?,
-    };
+    let data = look_up(call, token).await?;
     data.map(response)
         .map(Some)
         .ok_or_else(Fault::unknown_caller)
@@ -61,10 +54,12 @@ async fn look_up(call: &Call<'_>, token: &Token) -> Result<Option<Map<String, Va
             None => None,
         });
     }
+    // The last use of the caller's own token has just been counted, and it still looks at itself.
+    let caller = &call.caller().token;
     let token_hash = core.keys.token_hash(token)?;
     let row = tokens::by_hash(&core.store, &token_hash).await?;
     Ok(row
-        .filter(|row| row.uses_left != Some(0))
+        .filter(|row| row.uses_left != Some(0) || Some(row.token_id) == caller.token_id)
         .map(|row| shown(&row, token.expose())))
 }
 
