@@ -91,17 +91,14 @@ impl Target {
         R: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
         let inner = &self.0;
-        let mut connection = match timeout_at(deadline, inner.pool.acquire()).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(unreachable(&inner.address, &error, None)),
-            Err(_) => {
-                return Err(unreachable(
-                    &inner.address,
-                    &sqlx::Error::PoolTimedOut,
-                    None,
-                ));
+        // The pool tries a server that refuses connections again and again; nobody is to wait for that.
+        let acquired = tokio::select! {
+            acquired = timeout_at(deadline, inner.pool.acquire()) => {
+                acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))
             }
+            refused = inner.knock.until_refused() => Err(sqlx::Error::Io(refused)),
         };
+        let mut connection = acquired.map_err(|error| unreachable(&inner.address, &error, None))?;
         match timeout_at(deadline, query.fetch_all(&mut *connection)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {

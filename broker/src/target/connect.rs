@@ -11,12 +11,13 @@ use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use uuid::Uuid;
 
+use super::knock::Knock;
 use super::{ConnectionDetails, Inner, Scope, Target, TargetError};
 
 /// The server stops a statement that its caller has long given up on.
 const STATEMENT_TIMEOUT: &str = "30s";
 /// Connections idle for longer are asked whether they still live before use.
-const PROBE_AFTER: Duration = Duration::from_secs(5);
+const PROBE_AFTER: Duration = Duration::from_secs(1);
 /// Unused connections are closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a caller waits for a connection of the pool.
@@ -28,6 +29,7 @@ const ITERATIONS: u32 = 4_096;
 pub(super) struct Door {
     pub options: PgConnectOptions,
     pub address: String,
+    pub knock: Knock,
 }
 
 /// Details to options. Errors are texts for the client.
@@ -91,6 +93,7 @@ pub(super) fn door(details: &ConnectionDetails) -> Result<Door, TargetError> {
     Ok(Door {
         options: options.options(settings),
         address,
+        knock: Knock::new(&parts.host, parts.port),
     })
 }
 
@@ -151,6 +154,8 @@ pub(super) fn pool(
         .max_connections(details.max_open_connections)
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Of a target that is away whoever misses it tells, once.
+        .acquire_slow_threshold(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         .max_lifetime(details.max_connection_lifetime)
         .test_before_acquire(false)
@@ -176,6 +181,7 @@ pub(super) fn pool(
         scope: scope.clone(),
         pool,
         address: door.address,
+        knock: door.knock,
         iterations,
         recipes: Mutex::default(),
     })))

@@ -9,6 +9,7 @@ mod connect;
 pub mod connection_string;
 mod details;
 mod error;
+mod knock;
 mod verb;
 mod verify;
 
@@ -49,6 +50,7 @@ struct Inner {
     scope: Scope,
     pool: PgPool,
     address: String,
+    knock: knock::Knock,
     iterations: Arc<AtomicU32>,
     recipes: Mutex<HashMap<String, Defined>>,
 }

@@ -214,7 +214,7 @@ pub(super) static ROWS: &[PathSpec] = &[
 /// The lease a request names: in its body, else in its path. Taken as it is: blanks and slashes make another one of it.
 fn lease_id<'c>(call: &'c Call<'_>) -> Result<&'c str, Fault> {
     let in_body = match call.request.body.get("lease_id") {
-        None => "",
+        None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,
         Some(_) => return Err(Fault::bad("invalid lease ID")),
     };

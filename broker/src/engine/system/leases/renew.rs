@@ -48,7 +48,8 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
         .fields
         .get("increment")
         .and_then(FieldValue::as_duration)
-        .unwrap_or(Span::ZERO);
+        .unwrap_or(Span::ZERO)
+        .whole_seconds();
     let granted = ttl::grant(
         lease::wish(&role, increment),
         lease::mount_ttl(&core.settings, &mount),
