@@ -1,0 +1,349 @@
+//! The workers: killed, crashed, locked out and lied to, they still end every lease.
+
+use anyhow::{Context, Result, ensure};
+use leasehold_tests::{Cluster, Options, wait_until};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(15);
+
+fn cluster() -> Result<Cluster> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.psql(
+        "create role readers; create table public.secret (x int); grant select on public.secret to readers;
+         select leasehold.define_role('reader', member_of => '{readers}')",
+    )?;
+    wait_enforced(&cluster)?;
+    Ok(cluster)
+}
+
+fn wait_enforced(cluster: &Cluster) -> Result<()> {
+    wait_until(SOON, "somebody enforces", || {
+        // Right after a crash the server may still refuse connections.
+        Ok(cluster
+            .psql("select enforced from leasehold.heartbeat()")
+            .is_ok_and(|it| it == "t"))
+    })
+}
+
+fn issue(cluster: &Cluster, ttl: &str) -> Result<(String, String)> {
+    let row = cluster.psql(&format!(
+        "select lease_id, login from leasehold.issue('reader', ttl => '{ttl}')"
+    ))?;
+    let (id, login) = row.split_once('|').context("two columns")?;
+    Ok((id.to_owned(), login.to_owned()))
+}
+
+fn wait_all_gone(cluster: &Cluster) -> Result<()> {
+    wait_until(SOON, "all leases are gone", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
+    })
+    .with_context(|| {
+        cluster
+            .psql("select login, state, attempts, last_error from leasehold.leases")
+            .unwrap_or_default()
+    })
+}
+
+fn worker(cluster: &Cluster, kind: &str) -> Result<Option<u32>> {
+    let row = cluster.psql(&format!(
+        "select pid from pg_stat_activity where backend_type = 'leasehold {kind}'"
+    ))?;
+    Ok(row.lines().next().and_then(|pid| pid.parse().ok()))
+}
+
+#[test]
+fn a_worker_that_is_ended_is_back() -> Result<()> {
+    let cluster = cluster()?;
+    for kind in ["sweeper", "launcher"] {
+        let old = worker(&cluster, kind)?.context("it runs")?;
+        cluster.psql(&format!("select pg_terminate_backend({old})"))?;
+        let began = Instant::now();
+        wait_until(SOON, "another one runs", || {
+            Ok(worker(&cluster, kind)?.is_some_and(|new| new != old))
+        })?;
+        ensure!(
+            began.elapsed() < Duration::from_secs(4),
+            "{kind} was away for {:?}",
+            began.elapsed()
+        );
+    }
+    issue(&cluster, "1 second")?;
+    wait_all_gone(&cluster)
+}
+
+/// `pg_signal_backend` lets an operator end sessions, but not those of a superuser, which our workers are.
+#[test]
+fn whoever_may_signal_backends_can_not_end_a_worker() -> Result<()> {
+    let cluster = cluster()?;
+    cluster.psql("create role operator login in role pg_signal_backend, pg_read_all_stats")?;
+    for kind in ["sweeper", "launcher"] {
+        let pid = worker(&cluster, kind)?.context("it runs")?;
+        let refused = cluster.psql_as(
+            "operator",
+            "postgres",
+            &format!("select pg_terminate_backend({pid})"),
+        );
+        ensure!(refused.is_err(), "{kind} was ended by an operator");
+        assert_eq!(worker(&cluster, kind)?, Some(pid));
+    }
+    Ok(())
+}
+
+/// Crashes in the middle of issuing, and of ending; after each recovery every login has its lease, and ends.
+#[test]
+fn crashes_leave_no_login_without_a_lease() -> Result<()> {
+    let cluster = cluster()?;
+    for cycle in 0..4 {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| -> Result<()> {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let _ = cluster.psql(
+                            "select count(*) from leasehold.issue('reader', ttl => '1 second');
+                             select leasehold.issue('reader', ttl => '1 hour')",
+                        );
+                    }
+                });
+            }
+            std::thread::sleep(Duration::from_millis(900 + 170 * cycle));
+            let crashed = if cycle % 2 == 0 {
+                cluster.crash()
+            } else {
+                worker(&cluster, "sweeper")?.map_or(Ok(()), |pid| cluster.kill_process(pid))
+            };
+            stop.store(true, Ordering::Relaxed);
+            crashed
+        })?;
+        wait_enforced(&cluster)?;
+        let violations = cluster.violations()?;
+        ensure!(violations.is_empty(), "{violations:?}");
+    }
+    wait_until(SOON, "short leases are gone", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases where max_expires_at - issued_at < '1 minute' or time_left = '0'")? == "0")
+    })?;
+    cluster.psql("select leasehold.revoke_prefix('', 500)")?;
+    wait_until(SOON, "all are revoked", || {
+        Ok(cluster.psql("select leasehold.revoke_prefix('', 500)")? == "0")
+    })?;
+    wait_all_gone(&cluster)?;
+    assert_eq!(
+        cluster.psql("select count(*) from pg_roles where rolname ~ '^lh_'")?,
+        "0"
+    );
+    Ok(())
+}
+
+/// A database whose owner is an adversary: whatever it presets for those who connect, a visitor neither runs its code nor
+/// fails. The trapped operators and the event triggers make the owner a superuser if anybody of rank trips them.
+#[test]
+fn a_hostile_database_is_cleaned_and_catches_nobody() -> Result<()> {
+    let cluster = cluster()?;
+    let (id, login) = issue(&cluster, "1 hour")?;
+    cluster.psql("create role mallory login; create database hostile owner mallory")?;
+    cluster.psql_as(
+        "mallory",
+        "hostile",
+        &format!(
+            "create schema evil;
+             create function evil.trap() returns bool language plpgsql as
+                $$ begin execute 'alter role mallory superuser'; return true; exception when others then return true; end $$;
+             create function evil.eq(name, text) returns bool language plpgsql as $$ begin perform evil.trap(); return true; end $$;
+             create function evil.eq(oid, oid) returns bool language plpgsql as
+                $$ begin perform evil.trap(); return $1::int8 operator(pg_catalog.=) $2::int8; end $$;
+             create function evil.eq(\"char\", \"char\") returns bool language plpgsql as $$ begin perform evil.trap(); return true; end $$;
+             create operator evil.= (leftarg = name, rightarg = text, function = evil.eq);
+             create operator evil.= (leftarg = oid, rightarg = oid, function = evil.eq);
+             create operator evil.= (leftarg = \"char\", rightarg = \"char\", function = evil.eq);
+             create table evil.bait (a int); alter table evil.bait enable row level security;
+             grant select on evil.bait to \"{login}\" with grant option;
+             create policy p on evil.bait to \"{login}\" using (true);
+             alter default privileges grant select on tables to \"{login}\";
+             create schema leasehold; create view leasehold.acl_locks as select 1 as class where evil.trap();
+             create function evil.on_event() returns event_trigger language plpgsql as $$ begin perform evil.trap(); end $$"
+        ),
+    )?;
+    // Only a superuser makes an event trigger, but the owner of its function may replace the body.
+    cluster.psql_in(
+        "hostile",
+        "create event trigger e1 on ddl_command_start execute function evil.on_event();
+         create event trigger e2 on ddl_command_end execute function evil.on_event();
+         create event trigger e3 on sql_drop execute function evil.on_event();
+         grant select on evil.bait to postgres",
+    )?;
+    assert_eq!(
+        cluster.psql("select rolsuper from pg_roles where rolname = 'mallory'")?,
+        "t",
+        "the trap works"
+    );
+    cluster.psql("alter role mallory nosuperuser")?;
+    for setting in [
+        "search_path = evil, pg_catalog",
+        "role = mallory",
+        "default_transaction_read_only = on",
+        "statement_timeout = 1",
+        "lock_timeout = 1",
+        "idle_in_transaction_session_timeout = 1",
+        "exit_on_error = on",
+        "default_transaction_isolation = serializable",
+        "default_transaction_deferrable = on",
+        "standard_conforming_strings = off",
+        "transform_null_equals = on",
+        "array_nulls = off",
+        "quote_all_identifiers = on",
+        "enable_indexscan = off",
+        "synchronous_commit = off",
+    ] {
+        cluster.psql_as(
+            "mallory",
+            "postgres",
+            &format!("alter database hostile set {setting}"),
+        )?;
+    }
+    cluster.psql(&format!("select leasehold.revoke('{id}')"))?;
+    wait_all_gone(&cluster)?;
+    assert_eq!(
+        cluster.psql("select rolsuper from pg_roles where rolname = 'mallory'")?,
+        "f"
+    );
+    assert_eq!(
+        cluster.psql(&format!(
+            "select count(*) from pg_roles where rolname = '{login}'"
+        ))?,
+        "0"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_database_that_takes_no_connections_is_cleaned_too() -> Result<()> {
+    let cluster = cluster()?;
+    let (id, login) = issue(&cluster, "1 hour")?;
+    cluster.create_database("shut")?;
+    cluster.psql_in(
+        "shut",
+        &format!("create table t (x int); grant select on t to \"{login}\""),
+    )?;
+    cluster.psql("alter database shut allow_connections false")?;
+    cluster.psql(&format!("select leasehold.revoke('{id}')"))?;
+    wait_all_gone(&cluster)
+}
+
+/// One lease that can not be finished, because somebody holds a lock on what it was granted, delays no other.
+#[tokio::test]
+async fn a_stuck_lease_delays_nobody() -> Result<()> {
+    let cluster = cluster()?;
+    let (stuck, login) = issue(&cluster, "1 hour")?;
+    cluster.create_database("busy")?;
+    cluster.psql_in(
+        "busy",
+        &format!("create table t (x int); create policy p on t to \"{login}\" using (true)"),
+    )?;
+    let mut holder = cluster.connect_to("busy").await?;
+    sqlx::raw_sql("begin; lock table t")
+        .execute(&mut holder)
+        .await?;
+    cluster.psql(&format!("select leasehold.revoke('{stuck}')"))?;
+    let (other, _) = issue(&cluster, "1 hour")?;
+    cluster.psql(&format!("select leasehold.revoke('{other}')"))?;
+    let began = Instant::now();
+    wait_until(SOON, "the other lease is gone", || {
+        Ok(cluster.psql(&format!(
+            "select count(*) from leasehold.leases where lease_id = '{other}'"
+        ))? == "0")
+    })?;
+    ensure!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+    wait_until(SOON, "the stuck one says why", || {
+        let why = cluster.psql(&format!(
+            "select last_error from leasehold.leases where lease_id = '{stuck}'"
+        ))?;
+        Ok(why.contains("busy") && why.contains("lock timeout"))
+    })?;
+    sqlx::raw_sql("rollback").execute(&mut holder).await?;
+    wait_all_gone(&cluster)
+}
+
+/// The database of an installation is dropped under its leases: nobody would end their logins, so they are fenced at once.
+#[test]
+fn logins_of_a_dropped_database_are_fenced() -> Result<()> {
+    let cluster = cluster()?;
+    cluster.create_database("doomed")?;
+    cluster.psql_in(
+        "doomed",
+        "create extension leasehold; select leasehold.define_role('reader', member_of => '{readers}')",
+    )?;
+    wait_until(SOON, "somebody enforces there too", || {
+        Ok(cluster.psql_in("doomed", "select enforced from leasehold.heartbeat()")? == "t")
+    })?;
+    let login = cluster.psql_in(
+        "doomed",
+        "select login from leasehold.issue('reader', ttl => '1 hour')",
+    )?;
+    cluster.psql("drop database doomed with (force)")?;
+    wait_until(SOON, "the login is fenced", || {
+        Ok(cluster.psql(&format!(
+            "select rolcanlogin or rolpassword is not null or exists (select from pg_auth_members m where m.member = a.oid)
+               from pg_authid a where rolname = '{login}'"
+        ))? == "f")
+    })?;
+    assert_eq!(
+        cluster.psql("select login, reason from leasehold.orphans")?,
+        format!("{login}|installation unknown")
+    );
+
+    // A day later it is dropped. The fence is dated in VALID UNTIL; a restart looks at once.
+    cluster.psql(&format!(
+        "grant select on public.secret to \"{login}\";
+         update pg_authid set rolvaliduntil = now() - interval '25 hours' where rolname = '{login}'"
+    ))?;
+    cluster.restart()?;
+    wait_until(SOON, "the login is dropped", || {
+        Ok(cluster.psql(&format!(
+            "select count(*) from pg_roles where rolname = '{login}'"
+        ))? == "0")
+    })
+}
+
+#[test]
+fn an_admin_who_revives_an_ended_login_is_undone() -> Result<()> {
+    let cluster = cluster()?;
+    let (id, login) = issue(&cluster, "1 hour")?;
+    cluster.psql(&format!("grant create on schema public to \"{login}\""))?;
+    cluster.psql_as(&login, "postgres", "create table public.kept (x int)")?;
+    cluster.psql(&format!("select leasehold.revoke('{id}')"))?;
+    wait_until(SOON, "it is fenced", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases where state = 'fenced' and last_error is not null")? == "1")
+    })?;
+    cluster.psql(&format!(
+        "alter role \"{login}\" login password 'again' valid until 'infinity'"
+    ))?;
+    wait_until(SOON, "it is fenced again", || {
+        Ok(cluster.psql(&format!(
+            "select rolcanlogin from pg_authid where rolname = '{login}'"
+        ))? == "f")
+    })?;
+    cluster.psql(&format!("drop owned by \"{login}\""))?;
+    wait_all_gone(&cluster)
+}
+
+#[test]
+fn old_history_and_request_ids_are_pruned() -> Result<()> {
+    let cluster = Cluster::start(Options::default().set("leasehold.history_days", "7"))?;
+    cluster.psql(
+        "insert into leasehold.past_leases (lease_number, scope, lease_id, role_name, issued_by, issued_at, expires_at, gone_at, cause, attempts)
+         select n, 'sql', 'r/' || n, 'r', 'x', now() - interval '9 days', now() - interval '8 days', now() - make_interval(days => n), 'expired', 0
+           from generate_series(1, 20) n;
+         insert into leasehold.requests (scope, request_id, requested_at) values ('sql', 'old', now() - interval '25 hours'), ('sql', 'new', now())",
+    )?;
+    cluster.restart()?;
+    wait_until(SOON, "what is old is gone", || {
+        Ok(cluster.psql(
+            "select (select count(*) from leasehold.history), (select string_agg(request_id, ',') from leasehold.requests)",
+        )? == "6|new")
+    })
+}
