@@ -31,7 +31,7 @@ pub fn verifier(password: &Password, salt: [u8; SALT_BYTES], iterations: u32) ->
         &bytes, &salt, iterations,
     ));
     let client_key = Zeroizing::new(keyed_hash(&*salted, b"Client Key"));
-    let stored_key = Sha256::digest(&*client_key);
+    let stored_key = Sha256::digest(*client_key);
     let server_key = keyed_hash(&*salted, b"Server Key");
     Verifier::new(format!(
         "SCRAM-SHA-256${iterations}:{}${}:{}",

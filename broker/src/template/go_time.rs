@@ -3,8 +3,11 @@
 
 use time::OffsetDateTime;
 
+/// How one element of a layout is written.
+type Write = fn(OffsetDateTime) -> String;
+
 /// The elements of a layout, longest first where one begins like another.
-const ELEMENTS: [(&str, fn(OffsetDateTime) -> String); 26] = [
+const ELEMENTS: [(&str, Write); 26] = [
     ("January", |at| at.month().to_string()),
     ("Jan", |at| at.month().to_string()[..3].to_owned()),
     ("Monday", |at| at.weekday().to_string()),
