@@ -7,6 +7,7 @@ pub mod ending;
 pub mod ends;
 pub mod leases;
 pub mod litter;
+pub mod logins;
 pub mod offers;
 pub mod outbox;
 pub mod owners;

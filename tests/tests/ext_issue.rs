@@ -691,3 +691,25 @@ async fn no_password_in_any_log_view_or_table() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_login_that_holds_its_own_row_delays_nobody_but_itself() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    let row =
+        cluster.psql("select login, password from leasehold.issue('r', request_id => 'x')")?;
+    let (login, password) = row.split_once('|').expect("two columns");
+    let mut session = cluster.log_in(login, password).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "begin; alter role \"{login}\" set work_mem = '8MB'; alter role \"{login}\" password null"
+    )))
+    .execute(&mut session)
+    .await?;
+    assert_eq!(state(cluster.psql("select leasehold.renew('x')")), "55P03");
+    assert_eq!(
+        cluster.psql("set statement_timeout = '2s'; select leasehold.revoke('x')")?,
+        "ending"
+    );
+    wait_until(Duration::from_secs(5), "the lease is gone", || {
+        Ok(cluster.psql("select cause from leasehold.history")? == "revoked")
+    })
+}

@@ -100,6 +100,12 @@ pub enum Fault {
         /// The owner that has ended: the one named, or one above it.
         owner: String,
     },
+    /// 55P03: another transaction holds the login's own row, perhaps one of the login's.
+    #[error("login \"{login}\" is held by a transaction that stays open")]
+    Held {
+        /// The login's name.
+        login: String,
+    },
     /// 22023: an argument that makes no sense.
     #[error("{what}")]
     Argument {
@@ -152,6 +158,7 @@ impl Fault {
             Self::Cancelled { .. } => b"LH009",
             Self::Limit { .. } => b"LH010",
             Self::OwnerEnded { .. } => b"LH011",
+            Self::Held { .. } => b"55P03",
             Self::Argument { .. } => b"22023",
             Self::NotSuperuser { .. } => b"42501",
             Self::Statement { state, .. } => return *state,
@@ -180,6 +187,9 @@ impl Fault {
             Self::RequestTaken { .. } => "Use a new request id for a new request.",
             Self::Cancelled { .. } => "Use a new request id: this one will never be issued.",
             Self::OwnerEnded { .. } => "Nothing can be issued or renewed under it any more.",
+            Self::Held { .. } => {
+                "Try again; pg_stat_activity shows who is idle in a transaction, and pg_prepared_xacts what is prepared."
+            }
             Self::NotSuperuser { .. } => "Ask a superuser of this database to do it.",
             Self::MayNot { cure, .. } | Self::Limit { cure, .. } | Self::Argument { cure, .. } => {
                 return (!cure.is_empty()).then(|| cure.clone());

@@ -3,15 +3,16 @@
 use super::scope::Caller;
 use super::{issue, owner};
 use crate::catalog::leases::{self, Lease};
-use crate::catalog::outbox;
 use crate::catalog::recipes::Recipe;
+use crate::catalog::{logins, outbox};
 use crate::core::error::{Fault, SqlState};
 use crate::core::instant;
 use crate::core::ttl::{self, Ends, Wish};
-use crate::ffi::{clock, durable, login, xact};
+use crate::ffi::{clock, durable, identity, latch, login, xact};
 use crate::role::statements::{self, Kind, Step, Values};
 use crate::role::{audit, rights};
 use crate::worker::wake;
+use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
 /// What the caller gets.
@@ -55,11 +56,12 @@ pub fn renew(
         lease.cap_at,
     )?;
     if let (Some(name), Some(login)) = (&lease.login, lease.login_oid) {
+        hold_login(db, name, login)?;
         run_statements(db, &recipe, name, &ends)?;
         if !login::extend(login, ends.expires_at) {
             return Err(ended(lease_id));
         }
-        audit::audit(login, crate::ffi::identity::is_superuser(recipe.definer.1))?;
+        audit::audit(login, identity::is_superuser(recipe.definer.1))?;
     }
     let due_at = owners_end.map_or(ends.expires_at, |end| end.min(ends.expires_at));
     leases::renew(
@@ -72,6 +74,26 @@ pub fn renew(
     outbox::renewed(db, &lease.scope, lease.number, lease_id, ends.expires_at)?;
     wake::at_commit(due_at);
     Ok(Renewed { ends, at: now })
+}
+
+/// Locks the login's own row. The login can hold it (with `ALTER ROLE` of its own in a transaction it leaves open), and a
+/// renewal that waited for it would hold the lease and its caller for as long.
+fn hold_login(db: &mut SpiClient<'_>, name: &str, login: Oid) -> Result<(), Fault> {
+    const PATIENCE_MS: u64 = 2_000;
+    let began = clock::monotonic_ms();
+    while !logins::lock(db, login)? {
+        if identity::name_of(login).is_none() {
+            // Nothing to lock; whoever writes next notices.
+            return Ok(());
+        }
+        if clock::monotonic_ms() - began > PATIENCE_MS {
+            return Err(Fault::Held {
+                login: name.to_owned(),
+            });
+        }
+        latch::wait(20);
+    }
+    Ok(())
 }
 
 /// The one lease that was found.
