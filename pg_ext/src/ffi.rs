@@ -17,6 +17,7 @@ pub mod login;
 pub mod membership;
 pub mod owned;
 pub mod parser;
+pub mod planner;
 pub mod random;
 pub mod report;
 pub mod settings;

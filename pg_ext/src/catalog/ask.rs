@@ -1,5 +1,6 @@
 //! One way to ask the server through SPI: constant text, bound values, rows read into types of ours.
 
+use crate::ffi::planner;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::spi::SpiHeapTupleData;
@@ -23,6 +24,7 @@ impl Row<'_, '_> {
 
 /// Runs a statement that may write or lock, and reads its rows. It sees what this transaction has done before.
 pub fn rows<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> Vec<T> {
+    let _by_index = planner::by_index();
     Spi::connect_mut(|client| {
         let table = client.update(text, None, values).unwrap_or_report();
         table.map(|tuple| read(Row(&tuple))).collect()
@@ -31,6 +33,7 @@ pub fn rows<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> 
 
 /// Runs a statement for its effect; the number of rows it touched.
 pub fn write(text: &str, values: &[DatumWithOid]) -> usize {
+    let _by_index = planner::by_index();
     Spi::connect_mut(|client| client.update(text, None, values).unwrap_or_report().len())
 }
 

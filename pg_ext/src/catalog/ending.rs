@@ -183,7 +183,7 @@ pub fn mark_fenced(
     }
     write(
         "update leasehold.live_leases l
-            set state = 'fenced', fenced_at = $2, next_attempt_at = $2, attempts = 0, last_error = $3,
+            set state = 'fenced', fenced_at = $2, due_at = least(l.due_at, $2), next_attempt_at = $2, attempts = 0, last_error = $3,
                 cause = coalesce(l.cause, $4, case when l.due_at < least(l.expires_at, l.cap_at) then 'owner' else 'expired' end)
           where l.lease_number = any ($1)",
         &[numbers.to_vec().into(), now.into(), error.into(), cause.into()],

@@ -4,123 +4,105 @@ use super::plan::{Plan, rows};
 use super::time::instant;
 use crate::core::error::Fault;
 use crate::core::prefix::Range;
-use pgrx::spi::SpiClient;
+use pgrx::datum::DatumWithOid;
+use pgrx::spi::{SpiClient, SpiTupleTable};
 
-/// What became of a lease that was to end.
-pub struct Ended {
-    /// Its number.
-    pub number: i64,
-    /// True if its row could be locked: it is due now, and ours until the transaction ends.
-    pub locked: bool,
-}
-
-macro_rules! end {
-    ($which:literal) => {
+/// Leases that can be ended: active, not due, and their end not asked for yet.
+macro_rules! living {
+    ($and:literal) => {
         concat!(
-            "with wanted as materialized (
-                 select lease_number from leasehold.live_leases
-                  where state = 'active' and ",
-            $which,
-            "), free as materialized (
-                 select l.lease_number from leasehold.live_leases l join wanted using (lease_number)
-                  where l.state = 'active' for update of l skip locked
-             ), due as (
-                 update leasehold.live_leases l set due_at = least(l.due_at, $3), cause = 'revoked', ended_by = $4::name
-                   from free where l.lease_number = free.lease_number returning l.lease_number
-             ), asked as (
-                 insert into leasehold.end_requests (lease_number, cause, ended_by)
-                 select w.lease_number, 'revoked', $4::name from wanted w
-                  where not exists (select from free f where f.lease_number = w.lease_number)
-                 on conflict (lease_number) do nothing
-             )
-             select w.lease_number, exists (select from free f where f.lease_number = w.lease_number) from wanted w"
+            "select l.lease_number from leasehold.live_leases l
+              where l.scope = any($1) and l.state = 'active' and l.due_at > $2
+                and not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number) ",
+            $and
         )
     };
 }
 
 thread_local! {
-    static BY_ID: Plan = const { Plan::new(end!("scope = any($1) and lease_id = $2")) };
-    static BELOW: Plan = const { Plan::new(end!(
-        "lease_number in (
-             select x.lease_number from leasehold.live_leases x
-              where x.scope = any($1) and x.state = 'active' and x.due_at > $3
-                and (x.lease_id = $2 or x.lease_id >= $5 and ($6::text is null or x.lease_id < $6))
-                and not exists (select from leasehold.end_requests e where e.lease_number = x.lease_number)
-              limit $7)")) };
-    static LEFT: Plan = const { Plan::new(
-        "select pg_catalog.count(*) from (
-             select from leasehold.live_leases x
-              where x.scope = any($1) and x.state = 'active' and x.due_at > $3
-                and (x.lease_id = $2 or x.lease_id >= $4 and ($5::text is null or x.lease_id < $5))
-                and not exists (select from leasehold.end_requests e where e.lease_number = x.lease_number)
-              limit $6) few") };
+    static BY_ID: Plan = const { Plan::new(living!("and l.lease_id = $3 limit $4")) };
+    static BELOW: Plan = const { Plan::new(living!("and l.lease_id >= $3 and l.lease_id < $4 limit $5")) };
+    static ALL: Plan = const { Plan::new(living!("limit $3")) };
+    static LOCK: Plan = const { Plan::new(
+        "select lease_number from leasehold.live_leases where lease_number = any($1) and state = 'active'
+            for update skip locked") };
+    static BLAME: Plan = const { Plan::new(
+        "update leasehold.live_leases set cause = 'revoked', ended_by = $2::name where lease_number = any($1)") };
+    static DUE: Plan = const { Plan::new(
+        "update leasehold.live_leases set due_at = least(due_at, $2) where lease_number = any($1)") };
+    static ASK: Plan = const { Plan::new(
+        "insert into leasehold.end_requests (lease_number, cause, ended_by)
+         select n, 'revoked', $2::name from pg_catalog.unnest($1) n on conflict (lease_number) do nothing") };
 }
 
-/// Ends the active lease of that id in each of the scopes at `now`. A row that another transaction holds is not waited
-/// for: its end is noted beside it, for the sweeper.
+/// The living leases of that id, at most one in each scope.
 pub fn by_id(
     db: &mut SpiClient<'_>,
     scopes: &[String],
     lease_id: &str,
     now: i64,
-    by: &str,
-) -> Result<Vec<Ended>, Fault> {
+) -> Result<Vec<i64>, Fault> {
+    let at_most = i64::try_from(scopes.len()).unwrap_or(i64::MAX);
     let args = [
         scopes.to_vec().into(),
+        instant(now).into(),
         lease_id.into(),
-        instant(now).into(),
-        by.into(),
-    ];
-    read(rows(db, &BY_ID, &args)?)
-}
-
-/// Ends at most `at_most` active leases within `range`, the same way.
-pub fn below(
-    db: &mut SpiClient<'_>,
-    scopes: &[String],
-    range: &Range,
-    now: i64,
-    by: &str,
-    at_most: i64,
-) -> Result<Vec<Ended>, Fault> {
-    let args = [
-        scopes.to_vec().into(),
-        range.itself.as_deref().into(),
-        instant(now).into(),
-        by.into(),
-        range.from.as_str().into(),
-        range.to.as_deref().into(),
         at_most.into(),
     ];
-    read(rows(db, &BELOW, &args)?)
+    numbers(rows(db, &BY_ID, &args)?)
 }
 
-/// How many active leases within `range` have not been ended, counted no further than `at_most`.
-pub fn left(
+/// Living leases whose id lies in `range`, at most `at_most`.
+pub fn within(
     db: &mut SpiClient<'_>,
     scopes: &[String],
     range: &Range,
     now: i64,
     at_most: i64,
-) -> Result<i64, Fault> {
-    let args = [
-        scopes.to_vec().into(),
-        range.itself.as_deref().into(),
-        instant(now).into(),
+) -> Result<Vec<i64>, Fault> {
+    let mut args: Vec<DatumWithOid<'_>> = vec![scopes.to_vec().into(), instant(now).into()];
+    let Some(to) = &range.to else {
+        args.push(at_most.into());
+        return numbers(rows(db, &ALL, &args)?);
+    };
+    let mut found = match &range.itself {
+        Some(id) => by_id(db, scopes, id, now)?,
+        None => Vec::new(),
+    };
+    let left = at_most - i64::try_from(found.len()).unwrap_or(0);
+    args.extend([
         range.from.as_str().into(),
-        range.to.as_deref().into(),
-        at_most.into(),
-    ];
-    Ok(rows(db, &LEFT, &args)?.first().get_one()?.unwrap_or(0))
+        to.as_str().into(),
+        left.max(0).into(),
+    ]);
+    found.extend(numbers(rows(db, &BELOW, &args)?)?);
+    Ok(found)
 }
 
-fn read(table: pgrx::spi::SpiTupleTable<'_>) -> Result<Vec<Ended>, Fault> {
+/// Locks the rows of active leases and writes who ends them; those that another transaction holds are not waited for
+/// and not in the answer: their end is noted beside them, for the sweeper.
+pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>, Fault> {
+    let locked = numbers(rows(db, &LOCK, &[wanted.to_vec().into()])?)?;
+    rows(db, &BLAME, &[locked.clone().into(), by.into()])?;
+    if locked.len() < wanted.len() {
+        let ours: std::collections::HashSet<i64> = locked.iter().copied().collect();
+        let held: Vec<i64> = wanted
+            .iter()
+            .copied()
+            .filter(|number| !ours.contains(number))
+            .collect();
+        rows(db, &ASK, &[held.into(), by.into()])?;
+    }
+    Ok(locked)
+}
+
+/// Makes leases, whose rows are locked, due at `now`.
+pub fn due(db: &mut SpiClient<'_>, leases: &[i64], now: i64) -> Result<(), Fault> {
+    rows(db, &DUE, &[leases.to_vec().into(), instant(now).into()]).map(|_| ())
+}
+
+fn numbers(table: SpiTupleTable<'_>) -> Result<Vec<i64>, Fault> {
     table
-        .map(|row| {
-            Ok(Ended {
-                number: row.get(1)?.unwrap_or_default(),
-                locked: row.get(2)?.unwrap_or_default(),
-            })
-        })
+        .map(|row| Ok(row.get(1)?.unwrap_or_default()))
         .collect()
 }

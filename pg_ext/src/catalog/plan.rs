@@ -1,6 +1,7 @@
 //! Statements that are parsed and planned once in a session and kept.
 
 use crate::core::error::Fault;
+use crate::ffi::planner;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::PgOid;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiError, SpiTupleTable};
@@ -36,6 +37,7 @@ impl Plan {
                 self.kept.get_or_init(|| kept)
             }
         };
+        let _by_index = planner::by_index();
         db.update(kept, None, args)
     }
 }

@@ -3,13 +3,13 @@
 
 use super::scope::Caller;
 use super::{end, owner};
-use crate::catalog::ends::{self, Ended};
-use crate::catalog::leases;
+use crate::catalog::{ends, leases};
 use crate::core::error::Fault;
 use crate::core::prefix;
 use crate::ffi::{clock, durable, xact};
 use crate::worker::wake;
 use pgrx::spi::SpiClient;
+use std::collections::HashSet;
 
 /// How many leases one call ends at most.
 pub const BATCH_MAX: i64 = 10_000;
@@ -45,21 +45,20 @@ pub fn lease(
 ) -> Result<Progress, Fault> {
     let reach = caller.reach(db, scope)?;
     let now = begin();
-    let ended = ends::by_id(db, &reach, lease_id, now, &caller.name)?;
-    if ended.is_empty() {
-        let fenced = leases::find(db, &reach, lease_id)?
-            .iter()
-            .any(|lease| !lease.active);
-        return Ok(if fenced {
+    let wanted = ends::by_id(db, &reach, lease_id, now)?;
+    if !wanted.is_empty() {
+        let whole = end(db, caller, &wanted, now)?;
+        return Ok(if whole {
             Progress::Fenced
         } else {
-            Progress::Gone
+            Progress::Ending
         });
     }
-    Ok(if fence(&ended, now) {
-        Progress::Fenced
-    } else {
-        Progress::Ending
+    let left = leases::find(db, &reach, lease_id)?;
+    Ok(match left.iter().map(|lease| lease.active).max() {
+        None => Progress::Gone,
+        Some(false) => Progress::Fenced,
+        Some(true) => Progress::Ending,
     })
 }
 
@@ -80,9 +79,10 @@ pub fn prefix(
     let reach = caller.reach(db, scope)?;
     let now = begin();
     let range = prefix::range(prefix);
-    let ended = ends::below(db, &reach, &range, now, &caller.name, at_most)?;
-    fence(&ended, now);
-    ends::left(db, &reach, &range, now, at_most)
+    let wanted = ends::within(db, &reach, &range, now, at_most)?;
+    end(db, caller, &wanted, now)?;
+    let left = ends::within(db, &reach, &range, now, at_most)?;
+    Ok(i64::try_from(left.len()).unwrap_or(at_most))
 }
 
 /// Ends an owner, and with it everything below: one row now, the rest by the sweeper.
@@ -105,17 +105,25 @@ fn begin() -> i64 {
     clock::wall()
 }
 
-/// Fences what can be fenced at once; true if that was all of it. The rest is due, for the sweeper. It also ends the
-/// sessions of what is fenced, so it is woken in any case.
-fn fence(ended: &[Ended], now: i64) -> bool {
-    if ended.is_empty() {
-        return true;
+/// Fences what can be fenced at once; true if that was all of it. The rest is due from now on, for the sweeper, which
+/// also ends the sessions of what is fenced.
+fn end(db: &mut SpiClient<'_>, caller: &Caller, wanted: &[i64], now: i64) -> Result<bool, Fault> {
+    if wanted.is_empty() {
+        return Ok(true);
     }
     wake::at_commit(now);
-    let locked: Vec<i64> = ended
-        .iter()
-        .filter(|lease| lease.locked)
-        .map(|lease| lease.number)
+    let locked = ends::lock(db, wanted, &caller.name)?;
+    let fenced: HashSet<i64> = if locked.is_empty() {
+        HashSet::new()
+    } else {
+        end::fence_now(&locked).into_iter().collect()
+    };
+    let rest: Vec<i64> = locked
+        .into_iter()
+        .filter(|number| !fenced.contains(number))
         .collect();
-    !locked.is_empty() && end::fence_now(&locked).len() == ended.len()
+    if !rest.is_empty() {
+        ends::due(db, &rest, now)?;
+    }
+    Ok(fenced.len() == wanted.len())
 }
