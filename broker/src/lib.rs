@@ -8,6 +8,7 @@ pub mod authority;
 pub mod cidr;
 mod cli;
 pub mod core;
+pub mod dev;
 pub mod duration;
 pub mod engine;
 pub mod fields;

@@ -1,12 +1,24 @@
 //! The program `leasehold`: everything is in the library.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1).peekable();
-    if args.next_if(|arg| arg == "server").is_some() {
-        let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
-        return leasehold_broker::server::main(&args);
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let text: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    match text.split_first() {
+        Some((verb, rest)) if verb == "dev" => leasehold_broker::dev::run(rest),
+        Some((verb, rest)) if verb == "server" && rest.iter().any(is_dev) => {
+            leasehold_broker::dev::run(rest)
+        }
+        Some((verb, rest)) if verb == "server" => leasehold_broker::server::main(rest),
+        _ => leasehold_broker::run(args),
     }
-    leasehold_broker::run(args.collect())
+}
+
+fn is_dev(arg: &String) -> bool {
+    ["-dev", "--dev"].contains(&arg.as_str())
 }

@@ -21,8 +21,17 @@ pub fn top() -> PathBuf {
         .to_owned()
 }
 
-/// The broker's binary.
+/// The broker's binary, with the extension's files beside it as `cargo xtask build` leaves them: `leasehold dev` looks
+/// for them there.
 pub fn binary() -> Result<PathBuf> {
+    library()?;
+    for script in scripts()? {
+        let name = script.file_name().context("a file name")?;
+        let target = profile_folder()?.join(name);
+        let new = target.with_extension(format!("new-{}", std::process::id()));
+        // Whole or not at all: other test processes do the same at the same time.
+        std::fs::copy(&script, &new).and_then(|_| std::fs::rename(&new, &target))?;
+    }
     existing(
         profile_folder()?.join("leasehold"),
         "cargo build -p leasehold",
