@@ -65,11 +65,9 @@ fn place(
         let (before, here) = rest.split_at(next);
         out.push_str(before);
         // In E'' a backslash takes the next character along: `\{{name}}` is no placeholder.
-        let mut taken = if here.starts_with('\\') {
-            1 + here[1..].chars().next().map_or(0, char::len_utf8)
-        } else {
-            1
-        };
+        let mut taken = here.strip_prefix('\\').map_or(1, |after| {
+            1 + after.chars().next().map_or(0, char::len_utf8)
+        });
         match Placeholder::at_start_of(here).map(|found| (found, found.value(values))) {
             Some((found, Some(value))) => {
                 if value.chars().any(char::is_control) {
