@@ -8,13 +8,16 @@ use sqlx::{Executor, Row};
 const SESSIONS: usize = 8;
 const ISSUES: usize = 25;
 
-const TABLES: &str = "create table t1 (a int); create table t2 (a int); create table t3 (a int); create table t4 (a int)";
+const TABLES: &str = "create table t1 (a int); create table t2 (a int); create table t3 (a int); create table t4 (a int);
+    create function give(name text) returns void language plpgsql as
+        $$ begin execute format('grant select on t2, t4, t1, t3 to %I', name); end $$";
 
-/// A text whose grants can be seen, one whose grants hide in a block, and one that grants in another order.
-const TEXTS: [&str; 3] = [
+/// Grants that can be seen, in a block, in another order, and in a function that nobody looks into.
+const TEXTS: [&str; 4] = [
     r#"CREATE ROLE "{{name}}" LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}""#,
     r#"CREATE ROLE "{{name}}" LOGIN; DO $$ BEGIN GRANT SELECT ON t4, t3, t2, t1 TO "{{name}}"; END $$"#,
     r#"CREATE ROLE "{{name}}" LOGIN; GRANT SELECT ON t3 TO "{{name}}"; GRANT SELECT ON t1, t2, t4 TO "{{name}}""#,
+    r#"CREATE ROLE "{{name}}" LOGIN; SELECT give('{{name}}')"#,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +34,7 @@ async fn nobody_sees_a_collision() -> Result<()> {
         let mut connection = cluster.connect().await?;
         tasks.push(tokio::spawn(async move {
             for issue in 0..ISSUES {
-                // Each session takes all three in turn, and ends a third of what it makes at once, so that cleaning
+                // Each session takes all of them in turn, and ends a third of what it makes at once, so that cleaning
                 // takes part in the race.
                 let role = format!("r{}", (session + issue) % TEXTS.len());
                 let row = connection
