@@ -69,35 +69,36 @@ pub fn make(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<Oid>, 
             rights::group(db, definer, group)?;
         }
     }
-    statements::hold_locks(&steps)?;
-
-    let mut joined = false;
-    for step in &steps {
-        match step {
-            Step::CreateLogin(options) => {
-                let mut groups = options.in_roles.clone();
-                groups.extend(
-                    terms
-                        .member_of
-                        .iter()
-                        .filter(|group| !options.in_roles.contains(group))
-                        .cloned(),
-                );
-                create(&NewLogin {
-                    name,
-                    login: options.login,
-                    inherit: options.inherit,
-                    connection_limit: options.connection_limit.or(terms.connection_limit),
-                    groups: &groups,
-                })?;
-                joined = true;
-            }
-            Step::GrantGroups(groups) => login::join(name, groups),
-            Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
-                statements::run(statement, definer, name)?;
+    let joined = statements::together(&steps, || {
+        let mut joined = false;
+        for step in &steps {
+            match step {
+                Step::CreateLogin(options) => {
+                    let mut groups = options.in_roles.clone();
+                    groups.extend(
+                        terms
+                            .member_of
+                            .iter()
+                            .filter(|group| !options.in_roles.contains(group))
+                            .cloned(),
+                    );
+                    create(&NewLogin {
+                        name,
+                        login: options.login,
+                        inherit: options.inherit,
+                        connection_limit: options.connection_limit.or(terms.connection_limit),
+                        groups: &groups,
+                    })?;
+                    joined = true;
+                }
+                Step::GrantGroups(groups) => login::join(name, groups),
+                Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
+                    statements::run(statement, definer, name)?;
+                }
             }
         }
-    }
+        Ok(joined)
+    })?;
     let Some(made) = identity::find(name) else {
         if identity::is_superuser(definer) {
             return Ok(None);

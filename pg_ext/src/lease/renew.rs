@@ -131,26 +131,27 @@ fn run_statements(
             }
         }
     }
-    statements::hold_locks(&steps)?;
-    for step in &steps {
-        match step {
-            Step::GrantGroups(groups) => login::join(name, groups),
-            Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
-                statements::run(statement, definer, name)?
-            }
-            Step::CreateLogin(_) => {
-                return Err(Fault::Statement {
-                    state: SqlState(*b"42710"),
-                    what: format!(
-                        "the renewal statements of role \"{}\" create the login anew",
-                        recipe.name
-                    ),
-                    cure: Some("A renewal may alter the login, not make it.".into()),
-                });
+    statements::together(&steps, || {
+        for step in &steps {
+            match step {
+                Step::GrantGroups(groups) => login::join(name, groups),
+                Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
+                    statements::run(statement, definer, name)?
+                }
+                Step::CreateLogin(_) => {
+                    return Err(Fault::Statement {
+                        state: SqlState(*b"42710"),
+                        what: format!(
+                            "the renewal statements of role \"{}\" create the login anew",
+                            recipe.name
+                        ),
+                        cure: Some("A renewal may alter the login, not make it.".into()),
+                    });
+                }
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn ended(lease_id: &str) -> Fault {

@@ -5,25 +5,26 @@
 //! doing [`Step::CreateLogin`] and [`Step::GrantGroups`] itself and giving the others to [`run`]. Nothing here
 //! decides whether a group may be handed out, and nothing here creates, arms or drops a login.
 //!
-//! A transaction that runs steps calls [`hold_locks`] once before the first, audits the login after the last, and
-//! writes password and `VALID UNTIL` after them, for a statement run by PostgreSQL may have set its own.
+//! Whoever works off steps does so inside [`together`], audits the login after it, and writes password and
+//! `VALID UNTIL` after it, for a statement run by PostgreSQL may have set its own.
 
 mod classify;
 mod effect;
 mod error;
 mod locks;
 mod plan;
-mod retry;
 mod run;
+mod together;
 
 use crate::ffi::parser::Class;
 use std::rc::Rc;
 
 pub use crate::core::template::Values;
 pub use error::StatementError;
-pub use locks::{hold_all_locks, hold_locks};
+pub use locks::hold_all_locks;
 pub use plan::{check, plan};
 pub use run::run;
+pub use together::together;
 
 /// What a text is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +49,16 @@ pub enum Step {
     AlterLoginSet(Statement),
     /// Everything else: for [`run`], as the definer, in the restricted context.
     AsDefiner(Statement),
+}
+
+impl Step {
+    /// The statement that PostgreSQL runs; `None` for the extension's own work.
+    fn statement(&self) -> Option<&Statement> {
+        match self {
+            Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => Some(statement),
+            Step::CreateLogin(_) | Step::GrantGroups(_) => None,
+        }
+    }
 }
 
 /// What a text asks for its login. Password and `VALID UNTIL` are not here: the extension writes its own.

@@ -20,16 +20,18 @@ pub fn run_statements(lease: i64) -> Result<(), String> {
     };
     let steps =
         statements::plan(Kind::Revocation, &ending.texts, &values).map_err(|e| e.to_string())?;
-    statements::hold_locks(&steps).map_err(|e| e.to_string())?;
-    for step in &steps {
-        match step {
-            Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
-                statements::run(statement, definer, &name).map_err(|e| e.to_string())?;
-            }
-            Step::CreateLogin(_) | Step::GrantGroups(_) => {
-                return Err("an ending can not make a login or give it a group".into());
+    let work = || {
+        for step in &steps {
+            match step {
+                Step::AlterLoginSet(statement) | Step::AsDefiner(statement) => {
+                    statements::run(statement, definer, &name)?;
+                }
+                Step::CreateLogin(_) | Step::GrantGroups(_) => {
+                    unreachable!("a revocation text has no such steps")
+                }
             }
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    statements::together(&steps, work).map_err(|fault| fault.to_string())
 }

@@ -2,7 +2,7 @@
 //! second fails. Whoever rewrites access lists therefore takes rows of `leasehold.acl_locks` first, always in the
 //! same order, and keeps them until commit. Rows of our own table, because anybody may hold an advisory lock.
 
-use super::{Locks, Step, retry};
+use super::{Locks, Statement};
 use crate::catalog::acl;
 use crate::core::error::Fault;
 use crate::ffi::{inval, parser::Class};
@@ -18,28 +18,17 @@ pub enum Reach {
     Everything,
 }
 
-/// Takes the locks that `steps` need, before the first of them runs and held until the transaction ends. Call it
-/// late: others wait. Membership recipes take none.
-pub fn hold_locks(steps: &[Step]) -> Result<(), Fault> {
-    match reach(steps) {
-        Reach::Classes(classes) if classes.is_empty() => Ok(()),
-        reach => retry::until_done(|| take(reach.clone()), || ()),
-    }
-}
-
-/// Takes the locks for removing grants of a login in this database; a database without the extension has none.
+/// Takes the locks for removing grants of a login in this database, which must have the extension.
 pub fn hold_all_locks() -> Result<(), Fault> {
-    if acl::locks_exist() {
-        take(Reach::Everything)
-    } else {
-        Ok(())
-    }
+    take(&Reach::Everything)
 }
 
-/// Takes the rows of `reach`, waiting for their holders.
-pub(super) fn take(reach: Reach) -> Result<(), Fault> {
+/// Takes the rows of `reach`, waiting for their holders; they are held until the transaction ends or is undone to
+/// before this.
+pub(super) fn take(reach: &Reach) -> Result<(), Fault> {
     match reach {
-        Reach::Classes(classes) => acl::lock(Some(classes.into_iter().map(row).collect()))?,
+        Reach::Classes(classes) if classes.is_empty() => return Ok(()),
+        Reach::Classes(classes) => acl::lock(Some(classes.iter().copied().map(row).collect()))?,
         Reach::Everything => acl::lock(None)?,
     }
     // The holder before us has committed: see its catalog rows, not our cached ones.
@@ -47,16 +36,15 @@ pub(super) fn take(reach: Reach) -> Result<(), Fault> {
     Ok(())
 }
 
-fn reach(steps: &[Step]) -> Reach {
+/// What `statements` are known or seen to rewrite.
+pub(super) fn reach(statements: &[&Statement]) -> Reach {
     let mut classes = Vec::new();
-    for step in steps {
-        if let Step::AsDefiner(statement) | Step::AlterLoginSet(statement) = step {
-            match statement.locks {
-                _ if Collisions::known(statement.origin) => return Reach::Everything,
-                Locks::All => return Reach::Everything,
-                Locks::Class(class) if !classes.contains(&class) => classes.push(class),
-                Locks::Class(_) | Locks::None => {}
-            }
+    for statement in statements {
+        match statement.locks {
+            _ if Collisions::known(statement) => return Reach::Everything,
+            Locks::All => return Reach::Everything,
+            Locks::Class(class) if !classes.contains(&class) => classes.push(class),
+            Locks::Class(_) | Locks::None => {}
         }
     }
     Reach::Classes(classes)
@@ -86,16 +74,16 @@ impl Collisions {
     /// More are not remembered; forgetting only costs a retry.
     const MAX: usize = 4096;
 
-    pub(super) fn remember(origin: u64) {
+    pub(super) fn remember(statements: &[&Statement]) {
         COLLIDED.with_borrow_mut(|seen| {
             if seen.len() >= Self::MAX {
                 seen.clear();
             }
-            seen.insert(origin);
+            seen.extend(statements.iter().map(|statement| statement.origin));
         });
     }
 
-    fn known(origin: u64) -> bool {
-        COLLIDED.with_borrow(|seen| seen.contains(&origin))
+    fn known(statement: &Statement) -> bool {
+        COLLIDED.with_borrow(|seen| seen.contains(&statement.origin))
     }
 }
