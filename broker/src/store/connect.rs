@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::MigrateError;
 use crate::secret::ConnectionUrl;
@@ -26,6 +26,10 @@ pub enum StoreError {
     Statement(#[from] sqlx::Error),
 }
 
+/// How long a request waits for a connection before it says that the store can not be reached.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may have been idle to be used without a question.
+const UNASKED: Duration = Duration::from_millis(250);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -36,15 +40,29 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
         .application_name("leasehold")
         // An answered write is a durable one, whatever the database's own settings say.
         .options([("synchronous_commit", "on")]);
-    let pool = PgPoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_lazy_with(options.clone());
     let mut pause = FIRST_PAUSE;
     let mut told = false;
     loop {
-        let error = match pool.acquire().await {
-            Ok(_) => return Ok(pool),
+        // Not through the pool, which would try again by itself and say nothing.
+        let error = match PgConnection::connect_with(&options).await {
+            Ok(connection) => {
+                // A refused goodbye is none of our business.
+                let _ = connection.close().await;
+                return Ok(PgPoolOptions::new()
+                    .max_connections(connections_max)
+                    .acquire_timeout(ACQUIRE_TIMEOUT)
+                    // A connection that worked a moment ago is not asked whether it still does.
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > UNASKED {
+                                connection.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
+                    .connect_lazy_with(options));
+            }
             Err(error) if is_passing(&error) => error,
             Err(error) => return Err(StoreError::Refused(error)),
         };
