@@ -17,6 +17,8 @@ use crate::target::{Issue, Owner, Recipe, Refusal, Target, TargetError};
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often something may change under an issue before it gives up.
 const TRIES: usize = 4;
+/// Before an issue that stood in the way of others is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Everything a lease is to be.
 pub struct Order<'a> {
@@ -154,6 +156,8 @@ async fn ask(
                     None => return Err((Fault::unknown_caller().into(), in_doubt)),
                 }
             }
+            // Rolled back to let others pass.
+            None if again && error.is_contention() => tokio::time::sleep(PAUSE).await,
             Some(Refusal::Cancelled) => {
                 return Err((
                     Fault::bad("the lease was revoked while it was being made").into(),

@@ -100,6 +100,11 @@ impl TargetError {
         )
     }
 
+    /// True where the call was rolled back for the sake of others (SQLSTATE class 40): it may be sent again.
+    pub fn is_contention(&self) -> bool {
+        matches!(self, TargetError::Sql { sqlstate, .. } if sqlstate.starts_with("40"))
+    }
+
     /// What a failed call says.
     pub(super) fn of_call(error: sqlx::Error) -> Self {
         match error {

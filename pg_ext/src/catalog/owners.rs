@@ -29,7 +29,8 @@ macro_rules! columns {
 
 thread_local! {
     static HOLD: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.owners where scope = $1 and owner = any($2) order by owner for key share")) };
+        "select ", columns!(), " from leasehold.owners where scope = $1 and owner = any($2)
+          order by array_position($2, owner) desc for key share")) };
     static LOCK: Plan = const { Plan::new(concat!(
         "select ", columns!(), " from leasehold.owners where scope = $1 and owner = $2 for update")) };
     static INSERT: Plan = const { Plan::new(
@@ -44,6 +45,7 @@ thread_local! {
 }
 
 /// The owners of these names that are known; none of them can be ended or shortened before this transaction ends.
+/// Locked from the last name to the first: from the top of a chain down, as an end spreads.
 pub fn hold(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Vec<Owner>, Fault> {
     read(rows(db, &HOLD, &[scope.into(), names.to_vec().into()])?)
 }

@@ -34,7 +34,8 @@ pub fn hold(
     let names: Vec<&str> = chain.iter().map(|claim| claim.owner.as_str()).collect();
     let mut known = owners::hold(db, scope, &names)?;
     let mut news = false;
-    for claim in chain {
+    // Parents first, or this and an end on its way down would wait for each other.
+    for claim in chain.iter().rev() {
         let old = known.iter().find(|owner| owner.owner == claim.owner);
         if old.is_none_or(|old| !old.ended && old.revision < claim.revision) {
             tell(db, scope, claim, now)?;

@@ -35,9 +35,8 @@ fn of_target(error: &TargetError) -> Fault {
                 _ => 400,
             };
             let text = if sqlstate == "42501" && message.contains("define_role") {
-                format!(
-                    "this connection's login may not define roles; as a superuser, run: GRANT leasehold_definer TO it; ({message})"
-                )
+                "the login of this connection may not define roles; as a superuser, run: GRANT leasehold_definer TO that login"
+                    .to_owned()
             } else {
                 format!("failed to execute query: {error}")
             };

@@ -143,7 +143,7 @@ pub(super) static ROWS: &[PathSpec] = &[
         "leases/tidy",
         "Sweep up what is left of leases; done all the time anyway.",
         &[],
-        Access::Sudo,
+        Access::Token,
         &[(Operation::Update, |call| Box::pin(list::tidy(call)))],
     ),
     endpoint(
