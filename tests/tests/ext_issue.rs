@@ -553,6 +553,16 @@ fn a_transaction_that_used_a_verb_can_not_be_prepared() -> Result<()> {
 }
 
 #[test]
+fn a_read_only_transaction_is_told_so() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    for verb in ["issue('r')", "changes()", "revoke('x')"] {
+        let result = cluster.psql(&format!("begin read only; select leasehold.{verb}"));
+        assert_eq!(state(result), "25006", "{verb}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_rolled_back_issue_leaves_nothing() -> Result<()> {
     let cluster = prepared(Options::default())?;
     cluster

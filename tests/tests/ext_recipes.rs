@@ -234,3 +234,36 @@ fn what_makes_no_sense_is_refused_when_it_is_defined() -> Result<()> {
     assert_eq!(cluster.psql("select count(*) from leasehold.roles")?, "0");
     Ok(())
 }
+
+#[test]
+fn what_logins_leave_behind_goes_to_nobody_with_power() -> Result<()> {
+    let cluster = prepared()?;
+    cluster.psql("create role heir; create role strong createrole; create role stronger in role strong; grant heir to definer")?;
+    let define = |heir: &str| {
+        cluster.psql_as(
+            "definer",
+            "postgres",
+            &format!("select leasehold.define_role('r', reassign_to => '{heir}') is not null"),
+        )
+    };
+    assert_eq!(define("heir")?, "t");
+    for heir in [
+        "writers",
+        "strong",
+        "stronger",
+        "postgres",
+        "pg_read_all_data",
+    ] {
+        assert_eq!(state(define(heir)), "LH008", "{heir}");
+    }
+    // Asked again at each issue.
+    let issue = || cluster.psql("select login is not null from leasehold.issue('r')");
+    assert_eq!(issue()?, "t");
+    cluster.psql("alter role heir createdb")?;
+    assert_eq!(state(issue()), "LH008");
+    cluster.psql("alter role heir nocreatedb; revoke heir from definer")?;
+    assert_eq!(state(issue()), "LH008");
+    cluster.psql("drop role heir; create role heir; grant heir to definer")?;
+    assert_eq!(state(issue()), "LH008");
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! What all the doors have in common: who is calling, and arguments that are null or hold nulls.
 
 use crate::core::error::Fault;
-use crate::ffi::identity;
+use crate::ffi::{identity, xact};
 use crate::lease::scope::Caller;
 use pgrx::datum::Array;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -12,6 +12,7 @@ use std::ffi::CStr;
 pub fn verb<R>(
     work: impl FnOnce(&mut SpiClient<'_>, &Caller) -> Result<R, Fault>,
 ) -> Result<R, ErrorReport> {
+    xact::refuse_read_only();
     let caller = Caller::current()?;
     let result = identity::as_extension(|| Spi::connect_mut(|db| work(db, &caller)));
     Ok(result?)

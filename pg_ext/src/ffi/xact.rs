@@ -56,3 +56,9 @@ pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
         result
     }
 }
+
+/// Fails in a read-only transaction, and so on a standby, with PostgreSQL's own error: every verb writes.
+pub fn refuse_read_only() {
+    // SAFETY: looks at this transaction, or raises an ordinary error.
+    unsafe { pg_sys::PreventCommandIfReadOnly(c"leasehold's functions".as_ptr()) }
+}

@@ -82,6 +82,9 @@ pub fn issue(db: &mut SpiClient<'_>, caller: &Caller, ask: Ask<'_>) -> Result<Is
 
     let recipe = find(db, scope, ask.role, ask.digest)?;
     let definer = rights::definer(&recipe.definer)?;
+    if let Some(heir) = &recipe.terms.reassign_to {
+        rights::same_heir(definer, heir)?;
+    }
     let name = match ask.login {
         Some(name) => {
             names::check_login(name)?;

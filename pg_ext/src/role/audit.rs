@@ -13,12 +13,21 @@ pub fn audit(login: Oid, superuser_recipe: bool) -> Result<(), Fault> {
         return Ok(());
     }
     inval::see_own_changes();
-    let mut seen = vec![login];
+    match find_power(login) {
+        Some((power, role)) => Err(refusal(&power, role == login, role)),
+        None => Ok(()),
+    }
+}
+
+/// The first power that no lease should give which `role` has, of its own or through memberships, and the role that
+/// it has it from.
+pub fn find_power(role: Oid) -> Option<(String, Oid)> {
+    let mut seen = vec![role];
     let mut next = 0;
     while let Some(&role) = seen.get(next) {
         next += 1;
         if let Some(power) = power_of(role) {
-            return Err(refusal(&power, role == login, role));
+            return Some((power, role));
         }
         for group in membership::granted_to(role) {
             if !seen.contains(&group) {
@@ -26,7 +35,7 @@ pub fn audit(login: Oid, superuser_recipe: bool) -> Result<(), Fault> {
             }
         }
     }
-    Ok(())
+    None
 }
 
 fn power_of(role: Oid) -> Option<String> {

@@ -33,7 +33,7 @@ pub fn define(
         .map(|group| rights::group(db, definer, group))
         .collect::<Result<_, _>>()?;
     if let Some((heir, role)) = &mut terms.reassign_to {
-        *role = check_heir(heir, definer)?;
+        *role = rights::heir(definer, heir)?;
     }
     let definer_name = identity::name_of(definer)
         .ok_or_else(|| Fault::Internal("the current user has no name".into()))?;
@@ -159,36 +159,6 @@ fn check_terms(terms: &Terms) -> Result<(), Fault> {
         ));
     }
     Ok(())
-}
-
-/// Who gets what a login owned also gets to run what the login wrote, as itself: so it must be no one whom the definer
-/// could not already act as, and never a superuser.
-fn check_heir(name: &str, definer: Oid) -> Result<Oid, Fault> {
-    let Some(heir) = identity::find(name) else {
-        return Err(Fault::argument(
-            format!("there is no role \"{name}\" to reassign to"),
-            "Create it, without LOGIN and without any special right.",
-        ));
-    };
-    if identity::is_superuser(heir) {
-        return Err(Fault::MayNot {
-            what: format!(
-                "role \"{name}\" is a superuser and can not be given what logins leave behind"
-            ),
-            cure: "A function of the login's would then run as a superuser: name an ordinary role."
-                .into(),
-        });
-    }
-    if !identity::is_member(definer, heir) {
-        let who = identity::name_of(definer).unwrap_or_default();
-        return Err(Fault::MayNot {
-            what: format!(
-                "role \"{who}\" is no member of \"{name}\" and can not give it what logins leave behind"
-            ),
-            cure: "Grant the membership, or name a role that the definer is a member of.".into(),
-        });
-    }
-    Ok(heir)
 }
 
 fn digest(scope: &str, name: &str, terms: &Terms, definer_name: &str, definer: Oid) -> String {
