@@ -201,11 +201,11 @@ fn from_body(body: &hcl::Body) -> Result<Map<String, Value>, ConfigError> {
     Ok(tree)
 }
 
-/// The labelled blocks of a name, as label and content.
-fn blocks(
-    tree: &Map<String, Value>,
-    name: &str,
-) -> Result<Vec<(String, Map<String, Value>)>, ConfigError> {
+/// A block's label and content.
+type LabelledBlock = (String, Map<String, Value>);
+
+/// The labelled blocks of a name.
+fn blocks(tree: &Map<String, Value>, name: &str) -> Result<Vec<LabelledBlock>, ConfigError> {
     let list = match tree.get(name) {
         None => return Ok(Vec::new()),
         Some(Value::Array(list)) => list.clone(),

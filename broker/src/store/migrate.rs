@@ -5,7 +5,13 @@
 use sqlx::{Connection, Executor, PgConnection, PgPool, Row};
 
 /// The schema's steps, in order; their numbers are their positions, from 1.
-static STEPS: &[(&str, &str)] = &[("store", include_str!("../../../sql/broker/0001_store.sql"))];
+static STEPS: &[(&str, &str)] = &[
+    ("store", include_str!("../../../sql/broker/0001_store.sql")),
+    (
+        "remounts",
+        include_str!("../../../sql/broker/0002_remounts.sql"),
+    ),
+];
 
 /// The schema can not be brought up to date.
 #[derive(Debug, thiserror::Error)]

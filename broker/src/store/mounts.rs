@@ -164,7 +164,7 @@ pub async fn finish(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<
     Ok(())
 }
 
-/// The path of a mount that a new one at this path would overlap with: the same, one above it, or one below it.
+/// The path of a mount that one at this path would overlap with: the same, one above it, or one below it.
 pub async fn overlapping(
     store: impl PgExecutor<'_>,
     kind: MountKind,
@@ -172,10 +172,67 @@ pub async fn overlapping(
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
         "select path from leasehold_broker.mounts \
-         where kind = $1 and state <> 'gone' and (starts_with($2, path) or starts_with(path, $2)) order by path limit 1",
+         where kind = $1 and state <> 'gone' and (starts_with($2, path) or starts_with(path, $2)) \
+         order by path limit 1",
     )
     .bind(kind_word(kind))
     .bind(path)
     .fetch_optional(store)
     .await
+}
+
+/// Makes a tainted mount serve again.
+pub async fn untaint(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.mounts set state = 'active', revision = revision + 1 where mount_id = $1 and state = 'tainted'",
+    )
+    .bind(mount_id)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Puts a tainted mount to its new path, where it serves.
+pub async fn relocate(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.mounts set path = $2, state = 'active', revision = revision + 1 \
+         where mount_id = $1 and state = 'tainted'",
+    )
+    .bind(mount.mount_id)
+    .bind(&mount.path)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Remembers a move that is done.
+pub async fn note_move(
+    store: impl PgExecutor<'_>,
+    migration_id: Uuid,
+    source: &str,
+    target: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into leasehold_broker.remounts (migration_id, source, target) values ($1, $2, $3)",
+    )
+    .bind(migration_id)
+    .bind(source)
+    .bind(target)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Source and target of a move that is done.
+pub async fn noted_move(
+    store: impl PgExecutor<'_>,
+    migration_id: Uuid,
+) -> sqlx::Result<Option<(String, String)>> {
+    let row =
+        sqlx::query("select source, target from leasehold_broker.remounts where migration_id = $1")
+            .bind(migration_id)
+            .fetch_optional(store)
+            .await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .transpose()
 }

@@ -7,6 +7,7 @@ mod leases;
 mod mounts;
 mod openapi;
 mod policies;
+mod remount;
 mod seal;
 pub mod special;
 mod state;
@@ -30,6 +31,7 @@ pub static ENGINE: Engine = Engine {
 
 static ROWS: &[&[PathSpec]] = &[
     mounts::ROWS,
+    remount::ROWS,
     policies::ROWS,
     capabilities::ROWS,
     leases::ROWS,
