@@ -165,3 +165,106 @@ fn is_doubled(path: &str) -> bool {
     .iter()
     .any(|prefix| path.starts_with(prefix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    fn request(operation: Operation, path: &str) -> Request {
+        Request {
+            id: Uuid::nil(),
+            operation,
+            path: path.to_owned(),
+            body: Map::new(),
+            wrap_ttl: None,
+            unknown_namespace: false,
+            remote: None,
+            client_token: None,
+        }
+    }
+
+    /// Contract 1.7, the table of statuses.
+    #[test]
+    fn statuses_follow_from_outcome_and_operation() {
+        let check = |operation: Operation, outcome: Option<Response>, status: u16| {
+            let told = format!("{operation:?} {outcome:?}");
+            assert_eq!(
+                response(&request(operation, "x"), outcome).status,
+                status,
+                "{told}"
+            );
+        };
+        let empty = || Some(Response::data(json!({})));
+        let warned = || Some(Response::default().warn("w"));
+        for (operation, nil) in [
+            (Operation::Read, 404),
+            (Operation::List, 404),
+            (Operation::Update, 204),
+            (Operation::Delete, 204),
+        ] {
+            check(operation, None, nil);
+            check(operation, Some(Response::data(json!({ "a": 1 }))), 200);
+            check(operation, warned(), 200);
+        }
+        check(Operation::Read, empty(), 200);
+        check(Operation::Update, empty(), 200);
+        check(Operation::List, empty(), 404);
+        check(
+            Operation::List,
+            Some(Response::data(json!({ "keys": [] })).warn("w")),
+            404,
+        );
+        check(
+            Operation::List,
+            Some(Response::data(json!({ "keys": ["a"] }))),
+            200,
+        );
+    }
+
+    #[test]
+    fn the_envelope_has_its_fields_in_order() {
+        let reply = response(
+            &request(Operation::Read, "x"),
+            Some(Response::data(json!({ "a": 1 }))),
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&reply.bytes),
+            "{\"request_id\":\"00000000-0000-0000-0000-000000000000\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\
+             \"data\":{\"a\":1},\"wrap_info\":null,\"warnings\":null,\"auth\":null}\n"
+        );
+    }
+
+    #[test]
+    fn some_paths_repeat_their_data_at_top_level() {
+        for (path, doubled) in [
+            ("sys/mounts", true),
+            ("sys/mounts/a/tune", true),
+            ("sys/auth", true),
+            ("sys/policy/a", true),
+            ("sys/policies/acl/a", false),
+            ("sys/capabilities-self", true),
+            ("sys/leases/lookup", false),
+            ("database/creds/a", false),
+        ] {
+            let reply = response(
+                &request(Operation::Read, path),
+                Some(Response::data(json!({ "k": 1 }))),
+            );
+            let whole: Value = serde_json::from_slice(&reply.bytes).expect("a reply is JSON");
+            assert_eq!(whole.get("k").is_some(), doubled, "{path}");
+        }
+    }
+
+    #[test]
+    fn refusals_have_a_list_of_errors() {
+        let text = |fault: &Fault| String::from_utf8_lossy(&refusal(fault).bytes).into_owned();
+        assert_eq!(text(&Fault::absent()), "{\"errors\":[]}\n");
+        assert_eq!(text(&Fault::bad("x")), "{\"errors\":[\"x\"]}\n");
+        assert_eq!(
+            text(&Fault::denied()),
+            "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}\n"
+        );
+    }
+}

@@ -229,3 +229,162 @@ pub(super) fn request(
         client_token: token(head.headers),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name: HeaderName = name.parse().expect("a header's name");
+            headers.append(
+                name,
+                HeaderValue::from_bytes(value.as_bytes()).expect("a header's value"),
+            );
+        }
+        headers
+    }
+
+    #[test]
+    fn methods_and_queries_become_operations() {
+        let check =
+            |method: &str, query: &str, content_type: &str, expect: Result<Operation, u16>| {
+                let headers = match content_type {
+                    "" => headers(&[]),
+                    media => headers(&[("content-type", media)]),
+                };
+                let head = Head {
+                    method,
+                    path: "/v1/a",
+                    query,
+                    version: hyper::Version::HTTP_11,
+                    headers: &headers,
+                    remote: IpAddr::from([127, 0, 0, 1]),
+                };
+                let got = operation(&head, &query::pairs(query)).map_err(|fault| fault.status);
+                assert_eq!(got, expect, "{method} ?{query} {content_type}");
+            };
+        check("GET", "", "", Ok(Operation::Read));
+        check("GET", "list=true", "", Ok(Operation::List));
+        check("GET", "list=1&list=no", "", Ok(Operation::List));
+        check("GET", "list=F", "", Ok(Operation::Read));
+        check("GET", "list=", "", Ok(Operation::Read));
+        check("GET", "list=yes", "", Err(400));
+        check("LIST", "", "", Ok(Operation::List));
+        check("list", "", "", Err(405));
+        check("POST", "list=true", "", Ok(Operation::Update));
+        check("PUT", "", "", Ok(Operation::Update));
+        check("DELETE", "", "", Ok(Operation::Delete));
+        check("HEAD", "", "", Ok(Operation::Head));
+        check("SCAN", "", "", Ok(Operation::Head));
+        check("OPTIONS", "", "", Err(405));
+        check("FOO", "", "", Err(405));
+        check("FOO", "help=1", "", Ok(Operation::Help));
+        check("GET", "help=", "", Ok(Operation::Read));
+        check("HELP", "", "", Ok(Operation::Help));
+        check("PATCH", "", "", Err(400));
+        check("PATCH", "", "application/json", Err(415));
+        check(
+            "PATCH",
+            "",
+            "application/merge-patch+json; charset=utf-8",
+            Ok(Operation::Patch),
+        );
+    }
+
+    #[test]
+    fn tokens_come_from_either_header() {
+        let check = |pairs: &[(&str, &str)], expect: Option<&str>| {
+            let found = token(&headers(pairs));
+            assert_eq!(found.as_ref().map(Token::expose), expect, "{pairs:?}");
+        };
+        check(&[], None);
+        check(&[("x-vault-token", "a")], Some("a"));
+        check(&[("x-vault-token", "a"), ("x-vault-token", "b")], Some("a"));
+        check(
+            &[("x-vault-token", "a"), ("authorization", "Bearer b")],
+            Some("a"),
+        );
+        check(
+            &[("x-vault-token", ""), ("authorization", "Bearer b ")],
+            Some("b"),
+        );
+        check(
+            &[("authorization", "Basic x"), ("authorization", "Bearer b")],
+            Some("b"),
+        );
+        check(&[("authorization", "bearer b")], None);
+        check(&[("authorization", "Bearer ")], None);
+    }
+
+    #[test]
+    fn wrapping_is_asked_for_by_a_duration() {
+        let check = |value: &str, expect: Result<Option<i64>, ()>| {
+            let got = wrap_ttl(&headers(&[("x-vault-wrap-ttl", value)]));
+            assert_eq!(
+                got.map(|ttl| ttl.map(Span::seconds)).map_err(|_| ()),
+                expect,
+                "{value}"
+            );
+        };
+        check("60", Ok(Some(60)));
+        check("5m", Ok(Some(300)));
+        check("500ms", Ok(Some(0)));
+        check("0", Ok(None));
+        check("", Ok(None));
+        check("-1", Err(()));
+        check("x", Err(()));
+    }
+
+    #[test]
+    fn hosts_are_named_once() {
+        let check = |version: hyper::Version, hosts: &[&str], good: bool| {
+            let pairs: Vec<(&str, &str)> = hosts.iter().map(|host| ("host", *host)).collect();
+            assert_eq!(
+                check_host(version, &headers(&pairs)).is_ok(),
+                good,
+                "{hosts:?}"
+            );
+        };
+        check(hyper::Version::HTTP_11, &["localhost:8200"], true);
+        check(hyper::Version::HTTP_11, &["[::1]:8200"], true);
+        check(hyper::Version::HTTP_11, &[], false);
+        check(hyper::Version::HTTP_10, &[], true);
+        check(hyper::Version::HTTP_11, &["a", "b"], false);
+        check(hyper::Version::HTTP_11, &["a b"], false);
+    }
+
+    #[test]
+    fn namespaces_other_than_the_root_are_unknown() {
+        for (value, unknown) in [
+            ("", false),
+            ("root", false),
+            ("/", false),
+            ("root/", false),
+            ("a", true),
+            ("root/a", true),
+        ] {
+            assert_eq!(
+                unknown_namespace(&headers(&[("x-vault-namespace", value)])),
+                unknown,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn targets_are_below_v1() {
+        assert_eq!(logical_path("/v1/a//b/"), Ok(Ok("a/b/".into())));
+        assert_eq!(logical_path("/v1/a%2fb"), Ok(Ok("a/b".into())));
+        assert_eq!(
+            logical_path("/v1/a%"),
+            Err(Early::Malformed(Some("400 Bad Request")))
+        );
+        assert_eq!(logical_path("/v1/a%00"), Err(Early::Malformed(None)));
+        assert_eq!(logical_path("/v2/a"), Err(Early::Elsewhere));
+        assert_eq!(logical_path("/ui/"), Err(Early::NoInterface));
+        assert!(matches!(logical_path("/v1/a/%2e%2e/b"), Ok(Err(_))));
+    }
+}
