@@ -30,7 +30,7 @@ use self::environment::Environment;
 use self::fail::Fail;
 use self::flags::Flags;
 use self::session::Session;
-use self::verb::{Found, Run, Verb};
+use self::verb::{NoVerb, Run, Verb};
 
 /// Name of the program, in messages.
 const PROGRAM: &str = "leasehold";
@@ -43,47 +43,56 @@ const EXIT_UNKNOWN: u8 = 127;
 
 /// Runs the program with these arguments (without its own name); returns the exit code.
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    let mut out = io::stdout().lock();
-    let mut err = io::stderr().lock();
     let args: Result<Vec<String>, OsString> = args.into_iter().map(OsString::into_string).collect();
-    let code = match args {
-        Ok(args) => dispatch(args, &mut out, &mut err),
+    let args = match args {
+        Ok(args) => args,
         Err(arg) => {
             let text = arg.to_string_lossy();
-            complain(&mut err, &format!("argument is not valid UTF-8: {text}"));
-            EXIT_USAGE
+            complain(
+                &mut io::stderr(),
+                &format!("argument is not valid UTF-8: {text}"),
+            );
+            return ExitCode::from(EXIT_USAGE);
         }
     };
+    match verb::find(&args) {
+        Ok((verb, rest)) => match verb.run {
+            // It prints from many threads, so it must find both outputs free.
+            Run::Program(program) => program(rest),
+            Run::Client(act) => print(|out, err| run_client(verb, act, rest, out, err)),
+        },
+        Err(words) => print(|out, err| explain(words, out, err)),
+    }
+}
+
+fn print(act: impl FnOnce(&mut dyn Write, &mut dyn Write) -> u8) -> ExitCode {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let code = act(&mut out, &mut err);
     // Nobody is left to tell if this fails.
     let _ = out.flush();
     ExitCode::from(code)
 }
 
-fn dispatch(args: Vec<String>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    match verb::find(&args) {
-        Found::Version => {
-            let result = verbs::version::print(out);
-            result.map_or(EXIT_USAGE, |()| 0)
+/// Help, and what is said of words that are no verb.
+fn explain(words: NoVerb, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    match words {
+        NoVerb::Version => verbs::version::print(out).map_or(EXIT_USAGE, |()| 0),
+        NoVerb::Help => say(out, &help::program(), 0),
+        NoVerb::GroupHelp(group) => say(out, &help::group(group), 0),
+        NoVerb::Group(group, None) => say(out, &help::group(group), EXIT_USAGE),
+        NoVerb::Group(group, Some(unknown)) => {
+            let text = format!(
+                "unknown command \"{} {unknown}\"\n\n{}",
+                group.name,
+                help::group(group)
+            );
+            say(err, &text, EXIT_USAGE)
         }
-        Found::Help => say(out, &help::program(), 0),
-        Found::Group(group, None) => say(out, &help::group(group), EXIT_USAGE),
-        Found::GroupHelp(group) => say(out, &help::group(group), 0),
-        Found::Group(group, Some(unknown)) => {
-            let unknown = format!("unknown command \"{} {unknown}\"\n", group.name);
-            say(
-                err,
-                &format!("{unknown}\n{}", help::group(group)),
-                EXIT_USAGE,
-            )
+        NoVerb::Nothing(None) => say(err, &help::program(), EXIT_UNKNOWN),
+        NoVerb::Nothing(Some(unknown)) => {
+            let text = format!("unknown command \"{unknown}\"\n\n{}", help::program());
+            say(err, &text, EXIT_UNKNOWN)
         }
-        Found::Nothing(None) => say(err, &help::program(), EXIT_UNKNOWN),
-        Found::Nothing(Some(unknown)) => {
-            let unknown = format!("unknown command \"{unknown}\"\n\n{}", help::program());
-            say(err, &unknown, EXIT_UNKNOWN)
-        }
-        Found::Verb(verb, rest) => match verb.run {
-            Run::Client(act) => run_client(verb, act, rest, out, err),
-        },
     }
 }
 

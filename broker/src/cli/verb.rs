@@ -1,5 +1,7 @@
 //! What a verb is, and how one is found by its name.
 
+use std::process::ExitCode;
+
 use super::fail::Fail;
 use super::flags::Flag;
 use super::session::Session;
@@ -51,6 +53,8 @@ pub enum Output {
 pub enum Run {
     /// By talking to a server (or to nobody), as a client.
     Client(fn(&mut Session) -> Result<u8, Fail>),
+    /// As a program of its own, with flags and help of its own.
+    Program(fn(&[String]) -> ExitCode),
 }
 
 /// Words before verbs.
@@ -61,10 +65,8 @@ pub struct Group {
     pub about: &'static str,
 }
 
-/// What the first words of a command line mean.
-pub enum Found<'a> {
-    /// A verb and what follows it.
-    Verb(&'static Verb, &'a [String]),
+/// What the first words of a command line mean, if they are no verb.
+pub enum NoVerb<'a> {
     /// A group, with the word after it that is no verb.
     Group(&'static Group, Option<&'a str>),
     /// Help for a group.
@@ -78,31 +80,31 @@ pub enum Found<'a> {
 }
 
 /// Looks the first one or two words up.
-pub fn find(args: &[String]) -> Found<'_> {
+pub fn find(args: &[String]) -> Result<(&'static Verb, &[String]), NoVerb<'_>> {
     let Some(first) = args.first() else {
-        return Found::Nothing(None);
+        return Err(NoVerb::Nothing(None));
     };
     if help::is_asked(first) {
-        return Found::Help;
+        return Err(NoVerb::Help);
     }
     if ["-v", "-version", "--version"].contains(&first.as_str()) {
-        return Found::Version;
+        return Err(NoVerb::Version);
     }
     if let Some(verb) = verbs::ALL.iter().find(|verb| verb.name == first) {
-        return Found::Verb(verb, &args[1..]);
+        return Ok((verb, &args[1..]));
     }
     let Some(group) = verbs::GROUPS.iter().find(|group| group.name == first) else {
-        return Found::Nothing(Some(first));
+        return Err(NoVerb::Nothing(Some(first)));
     };
     let Some(second) = args.get(1) else {
-        return Found::Group(group, None);
+        return Err(NoVerb::Group(group, None));
     };
     if help::is_asked(second) {
-        return Found::GroupHelp(group);
+        return Err(NoVerb::GroupHelp(group));
     }
     match group.verbs().find(|verb| verb.last_word() == second) {
-        Some(verb) => Found::Verb(verb, &args[2..]),
-        None => Found::Group(group, Some(second)),
+        Some(verb) => Ok((verb, &args[2..])),
+        None => Err(NoVerb::Group(group, Some(second))),
     }
 }
 
@@ -175,7 +177,8 @@ mod tests {
                 "{}",
                 verb.name
             );
-            assert!(verb.help.len() > 40, "{} explains nothing", verb.name);
+            let explains = verb.help.len() > 40 || matches!(verb.run, Run::Program(_));
+            assert!(explains, "{} explains nothing", verb.name);
             let all: Vec<_> = super::super::flags::of(verb)
                 .map(|flag| flag.name)
                 .collect();
@@ -192,12 +195,12 @@ mod tests {
         let check = |line: &str, expect: &str| {
             let args: Vec<String> = line.split_whitespace().map(String::from).collect();
             let seen = match find(&args) {
-                Found::Verb(verb, rest) => format!("{} + {}", verb.name, rest.len()),
-                Found::Group(group, word) => format!("group {} {word:?}", group.name),
-                Found::GroupHelp(group) => format!("help {}", group.name),
-                Found::Help => "help".into(),
-                Found::Version => "version".into(),
-                Found::Nothing(word) => format!("nothing {word:?}"),
+                Ok((verb, rest)) => format!("{} + {}", verb.name, rest.len()),
+                Err(NoVerb::Group(group, word)) => format!("group {} {word:?}", group.name),
+                Err(NoVerb::GroupHelp(group)) => format!("help {}", group.name),
+                Err(NoVerb::Help) => "help".into(),
+                Err(NoVerb::Version) => "version".into(),
+                Err(NoVerb::Nothing(word)) => format!("nothing {word:?}"),
             };
             assert_eq!(seen, expect, "{line}");
         };

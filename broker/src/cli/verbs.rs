@@ -2,6 +2,7 @@
 
 mod auth;
 mod delete;
+mod dev;
 mod lease;
 mod list;
 mod login;
@@ -12,6 +13,7 @@ mod policy;
 mod print_token;
 mod read;
 mod secrets;
+mod server;
 mod status;
 mod token;
 mod unwrap;
@@ -29,6 +31,8 @@ pub static ALL: &[&Verb] = &[
     &login::VERB,
     &status::VERB,
     &unwrap::VERB,
+    &server::VERB,
+    &dev::VERB,
     &path_help::VERB,
     &version::VERB,
     &print_token::VERB,
