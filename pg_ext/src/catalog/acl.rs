@@ -27,13 +27,6 @@ pub fn lock(classes: Option<Vec<&'static str>>) -> Result<(), Fault> {
     })
 }
 
-/// Does this database have the rows to lock? Without the extension it has not.
-pub fn locks_exist() -> bool {
-    Spi::get_one::<bool>("select pg_catalog.to_regclass('leasehold.acl_locks') is not null")
-        .unwrap_or_report()
-        .unwrap_or_default()
-}
-
 /// The relation, or the column of one, with the longest access list, by its name for people; `None` if none is
 /// anywhere near the limit of a page (about 2,440 entries, fewer where entries are long).
 pub fn fullest() -> Option<String> {
