@@ -90,7 +90,9 @@ fn explain(words: NoVerb, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         }
         NoVerb::Nothing(None) => say(err, &help::program(), EXIT_UNKNOWN),
         NoVerb::Nothing(Some(unknown)) => {
-            let text = format!("unknown command \"{unknown}\"\n\n{}", help::program());
+            let why = help::elsewhere(unknown).map(|why| format!(": {why}"));
+            let (why, help) = (why.unwrap_or_default(), help::program());
+            let text = format!("unknown command \"{unknown}\"{why}\n\n{help}");
             say(err, &text, EXIT_UNKNOWN)
         }
     }

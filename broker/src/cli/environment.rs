@@ -7,9 +7,12 @@ use std::path::PathBuf;
 /// Prefixes, the first that is set wins.
 pub const PREFIXES: [&str; 3] = ["LEASEHOLD", "BAO", "VAULT"];
 
+/// Looks a variable up.
+type Get = dyn Fn(&str) -> Option<String>;
+
 /// Where variables come from; a closure, so that tests have their own.
 pub struct Environment {
-    get: Box<dyn Fn(&str) -> Option<String>>,
+    get: Box<Get>,
 }
 
 impl Environment {

@@ -36,6 +36,16 @@ pub fn program() -> String {
     text
 }
 
+/// What is said of a command that other servers of this API have.
+pub fn elsewhere(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "kv" => "there are no key-value mounts here: Leasehold hands out database credentials",
+        "namespace" => "there is one namespace here: root",
+        "plugin" => "there are no plugins here: everything is built in",
+        _ => return None,
+    })
+}
+
 /// The verbs of a group.
 pub fn group(group: &Group) -> String {
     let name = group.name;

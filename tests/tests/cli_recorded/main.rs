@@ -142,6 +142,48 @@ fn runs_go_as_recorded() -> Result<()> {
     Ok(())
 }
 
+/// A standby sends its clients on to who leads: method, body and token go along, once.
+#[test]
+fn follows_one_redirect() -> Result<()> {
+    let stub = Stub::start()?;
+    let target = format!("{}/v1/elsewhere", stub.address());
+    let write = || -> Result<Output> {
+        let mut command = Command::new(built::binary()?);
+        command.args(["write", "a/b", "c=d"]).env_clear();
+        Ok(command
+            .env("VAULT_ADDR", stub.address())
+            .env("VAULT_TOKEN", "s.x")
+            .output()?)
+    };
+    stub.expect(vec![(307, target.clone()), (204, String::new())]);
+    assert_eq!(write()?.status.code(), Some(0));
+    let seen = stub.seen();
+    assert_eq!(seen.len(), 2);
+    let second = &seen[1];
+    assert_eq!(
+        (second.method.as_str(), second.path.as_str()),
+        ("PUT", "/v1/elsewhere")
+    );
+    assert_eq!(second.body, seen[0].body);
+    assert!(
+        second
+            .headers
+            .contains(&("x-vault-token".to_owned(), "s.x".to_owned()))
+    );
+
+    stub.expect(vec![
+        (307, target.clone()),
+        (307, target),
+        (204, String::new()),
+    ]);
+    let output = write()?;
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("it leads to another redirect"), "{said}");
+    assert_eq!(stub.seen().len(), 2);
+    Ok(())
+}
+
 fn start(program: &Path, run: &Run, folder: &Path, address: &str) -> Result<Output> {
     let mut command = Command::new(program);
     command

@@ -24,7 +24,7 @@ pub struct Seen {
     pub body: Option<Value>,
 }
 
-/// Status and body.
+/// Status and body; of a redirect, its target.
 pub type Reply = (u16, String);
 
 #[derive(Default)]
@@ -115,15 +115,22 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<()> {
             .pop_front()
             .unwrap_or((599, "nothing more was recorded".to_owned()))
     };
-    let length = text.len();
-    let head =
-        format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\n");
-    let head = if status == 204 {
-        head
-    } else {
-        format!("{head}Content-Length: {length}\r\n")
+    let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
+    let body = match status {
+        204 => "",
+        301 | 302 | 307 => {
+            head.push_str(&format!("Location: {text}\r\nContent-Length: 0\r\n"));
+            ""
+        }
+        _ => {
+            let length = text.len();
+            head.push_str(&format!(
+                "Content-Type: application/json\r\nContent-Length: {length}\r\n"
+            ));
+            &text
+        }
     };
     let mut stream = reader.into_inner();
-    stream.write_all(format!("{head}\r\n{text}").as_bytes())?;
+    stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
     Ok(())
 }

@@ -192,3 +192,44 @@ impl Resolver for Fixed {
         DefaultResolver::default().resolve(target, config, timeout)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_addresses() {
+        let check = |address: &str, expect: Result<(), &str>| match (check_address(address), expect)
+        {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (seen, _) => panic!("{address}: {seen:?}"),
+        };
+        check("http://127.0.0.1:8200", Ok(()));
+        check("https://leasehold.example/below", Ok(()));
+        check("127.0.0.1:8200", Err("neither http:// nor https://"));
+        check("localhost:8200", Err("neither http:// nor https://"));
+        check("unix:///run/x.sock", Err("Unix sockets"));
+        check(
+            "https://u:p@h",
+            Err("more than scheme, host, port and path"),
+        );
+        check(
+            "https://h/?a=b",
+            Err("more than scheme, host, port and path"),
+        );
+    }
+
+    #[test]
+    fn never_sends_the_token_in_the_open() {
+        let check = |from: &str, location: &str, expect: Option<&str>| {
+            let seen = resolve_redirect(from, location).ok();
+            assert_eq!(seen.as_deref(), expect, "{from} -> {location}");
+        };
+        check("https://a/v1/x", "https://b/v1/x", Some("https://b/v1/x"));
+        check("https://a/v1/x", "/v1/y", Some("https://a/v1/y"));
+        check("http://a/v1/x", "https://a/v1/x", Some("https://a/v1/x"));
+        check("https://a/v1/x", "http://a/v1/x", None);
+        check("http://a/v1/x", "file:///etc/passwd", None);
+    }
+}
