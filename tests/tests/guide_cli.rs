@@ -11,9 +11,6 @@ use anyhow::{Context, Result, ensure};
 use leasehold_tests::{Broker, DevOptions, built, wait_until};
 use serde_json::Value;
 
-const READONLY: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' INHERIT;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}";
-"#;
 const CREDS: &str = "database/creds/readonly";
 
 /// Somebody at a terminal: a home of their own, and the address in the environment.
@@ -37,12 +34,8 @@ impl Person {
         let home =
             std::env::temp_dir().join(format!("leasehold-guide-{}-{name}", std::process::id()));
         fs::create_dir_all(&home)?;
-        fs::write(home.join("readonly.sql"), READONLY)?;
-        for policy in ["admin.hcl", "apps.hcl"] {
-            fs::copy(
-                built::top().join("tests/guide").join(policy),
-                home.join(policy),
-            )?;
+        for file in ["admin.hcl", "apps.hcl", "readonly.sql"] {
+            fs::copy(built::top().join("tests/guide").join(file), home.join(file))?;
         }
         let address = format!("http://{}", broker.address());
         Ok(Person {
