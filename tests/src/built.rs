@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// `target/<profile>` of the running test executable (which lies in its `deps/`).
 pub fn profile_folder() -> Result<PathBuf> {
@@ -25,6 +26,20 @@ pub fn top() -> PathBuf {
 /// for them there.
 pub fn binary() -> Result<PathBuf> {
     library()?;
+    place_scripts()?;
+    existing(
+        profile_folder()?.join("leasehold"),
+        "cargo build -p leasehold",
+    )
+}
+
+/// Once a process, however many of its tests ask at the same time: they would take each other's half-made files away.
+fn place_scripts() -> Result<()> {
+    static PLACED: Mutex<bool> = Mutex::new(false);
+    let mut placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *placed {
+        return Ok(());
+    }
     for script in scripts()? {
         let name = script.file_name().context("a file name")?;
         let target = profile_folder()?.join(name);
@@ -32,10 +47,8 @@ pub fn binary() -> Result<PathBuf> {
         // Whole or not at all: other test processes do the same at the same time.
         std::fs::copy(&script, &new).and_then(|_| std::fs::rename(&new, &target))?;
     }
-    existing(
-        profile_folder()?.join("leasehold"),
-        "cargo build -p leasehold",
-    )
+    *placed = true;
+    Ok(())
 }
 
 /// The extension's library.
