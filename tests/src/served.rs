@@ -6,7 +6,7 @@ use serde_json::json;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::cluster::wait_until;
@@ -106,6 +106,22 @@ impl Served {
             child.wait()?;
         }
         Ok(())
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(&mut self) -> Result<ExitStatus> {
+        let mut child = self.process.take().context("a running broker")?;
+        let told = Command::new("kill")
+            .arg("-TERM")
+            .arg(child.id().to_string())
+            .status()?;
+        ensure!(told.success(), "kill -TERM: {told}");
+        Ok(child.wait()?)
+    }
+
+    /// Where it listens, `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Starts it again on the same store and address, and unseals it.

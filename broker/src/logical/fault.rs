@@ -135,14 +135,25 @@ impl std::fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 impl From<sqlx::Error> for Fault {
-    /// The store failed: the client learns that it may try again, the log learns why.
+    /// The store refused a value, which the client can do something about; or it failed: the client learns that it may try again,
+    /// the log learns why.
     fn from(error: sqlx::Error) -> Self {
-        Fault {
-            detail: Some(error.to_string()),
-            ..Fault::multi(
-                500,
-                "the store can not be reached or refused the statement; try again",
-            )
-        }
+        let code = match &error {
+            sqlx::Error::Database(error) => error.code().map(|code| code.into_owned()),
+            _ => None,
+        };
+        let refused = match code.as_deref() {
+            Some("22021" | "22P05") => "a text holds the character NUL, which can not be stored",
+            Some("22003" | "22008" | "22015") => "a number or duration is too large to be stored",
+            Some("54000") => "a name or path is too long to be stored",
+            _ => {
+                return Fault::multi(
+                    500,
+                    "the store can not be reached or refused the statement; try again",
+                )
+                .detailed(error);
+            }
+        };
+        Fault::bad(refused).detailed(error)
     }
 }

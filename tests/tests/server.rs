@@ -1,0 +1,162 @@
+//! The server as a process: what becomes of requests when a client, the store or the server itself goes away.
+
+use anyhow::{Result, ensure};
+use leasehold_tests::{Actor, Cluster, Options, Served, Stop, wait_until};
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A recipe whose issue takes a second.
+fn mount_slow_role(cluster: &Cluster, root: &Actor) -> Result<()> {
+    root.post("sys/mounts/database", json!({"type": "database"}))?
+        .expect(204)?;
+    root.put(
+        "database/config/postgresql",
+        json!({
+            "plugin_name": "postgresql-database-plugin", "allowed_roles": "slow",
+            "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", cluster.port()),
+            "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
+        }),
+    )?
+    .expect(204)?;
+    let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
+    root.put(
+        "database/roles/slow",
+        json!({"db_name": "postgresql", "creation_statements": [create, "select pg_sleep(1)"], "default_ttl": "1h"}),
+    )?
+    .expect(204)?;
+    Ok(())
+}
+
+/// Sends a request for credentials and leaves without waiting for the answer, or hands the connection over.
+fn ask_for_credentials(served: &Served) -> Result<TcpStream> {
+    let root = served.root();
+    let mut stream = TcpStream::connect(served.address())?;
+    let token = root.token().unwrap_or_default();
+    write!(
+        stream,
+        "GET /v1/database/creds/slow HTTP/1.1\r\nHost: broker\r\nX-Vault-Token: {token}\r\nConnection: close\r\n\r\n"
+    )?;
+    Ok(stream)
+}
+
+const LIVE: &str = "select count(*) from leasehold.leases where state = 'active'";
+
+#[test]
+fn a_lease_whose_client_left_is_ended() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let served = Served::start(&cluster, "store", "")?;
+    mount_slow_role(&cluster, &served.root())?;
+    let stream = ask_for_credentials(&served)?;
+    wait_until(Duration::from_secs(10), "the issue is under way", || {
+        let running = "select count(*) from pg_stat_activity where state = 'active' and query like '%leasehold.issue%' \
+                       and pid <> pg_backend_pid()";
+        Ok(cluster.psql(running)?.trim() != "0")
+    })?;
+    drop(stream);
+    // It was made, since a handler runs to its end; nobody has it, so it ends.
+    wait_until(Duration::from_secs(10), "the lease was made and ended", || {
+        let gone = "select count(*) from leasehold.history";
+        Ok(cluster.psql(LIVE)?.trim() == "0" && cluster.psql(gone)?.trim() != "0")
+    })?;
+    let listed = served.root().list("sys/leases/lookup/database/creds/slow")?;
+    ensure!(listed.status == 404, "still listed: {}", listed.text);
+    Ok(())
+}
+
+#[test]
+fn what_is_being_served_may_finish() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let mut served = Served::start(&cluster, "store", "")?;
+    mount_slow_role(&cluster, &served.root())?;
+    let mut stream = ask_for_credentials(&served)?;
+    std::thread::sleep(Duration::from_millis(300));
+    let ended = served.terminate()?;
+    ensure!(ended.success(), "ended with {ended}");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    ensure!(answer.contains("\"lease_id\":\"database/creds/slow/"), "an answer without a lease");
+    ensure!(cluster.psql(LIVE)?.trim() == "1", "the lease that was answered lives");
+    ensure!(TcpStream::connect(served.address()).is_err(), "it still listens");
+    Ok(())
+}
+
+#[test]
+fn a_broker_waits_for_its_database_and_says_so() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let mut served = Served::start(&cluster, "store", "")?;
+    let written = json!({"policy": "path \"x\" { capabilities = [\"read\"] }"});
+    served.root().put("sys/policies/acl/kept", written)?.expect(204)?;
+    served.kill()?;
+    cluster.stop(Stop::Fast)?;
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            cluster.start_again()
+        });
+        served.start_again()?;
+        starting.join().expect("the thread does not panic")
+    })?;
+    ensure!(
+        served.log()?.contains("waiting for the store's database"),
+        "the log says nothing of waiting"
+    );
+    served.root().get("sys/policies/acl/kept")?.expect(200)?;
+    // The same while it serves: requests fail meanwhile, and are served again afterwards.
+    cluster.crash()?;
+    served.until_serving()?;
+    served.root().get("sys/policies/acl/kept")?.expect(200)?;
+    Ok(())
+}
+
+/// Every field with every wrong type, and JSON that is deep, wide or doubled: refused, and never a 5xx.
+#[test]
+fn hostile_bodies_are_refused_clearly() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let served = Served::start(&cluster, "store", "")?;
+    let root = served.root();
+    mount_slow_role(&cluster, &root)?;
+    let document = root.get("sys/internal/specs/openapi")?.expect(200)?;
+    let schemas = &document.body["components"]["schemas"];
+    let paths = document.body["paths"].as_object().cloned().unwrap_or_default();
+    let wrong = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!("\u{0}x"),
+        json!([[1]]),
+        json!({"a": {"b": 1}}),
+        json!(9_223_372_036_854_775_807_i64),
+    ];
+    for (path, entry) in &paths {
+        let schema = entry["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+        let Some(name) = schema.and_then(|schema| schema.rsplit('/').next()) else {
+            continue;
+        };
+        let below = path.trim_start_matches('/').replace(['{', '}'], "");
+        for field in schemas[name]["properties"].as_object().into_iter().flat_map(|fields| fields.keys()) {
+            for value in &wrong {
+                let answer = root.post(&below, json!({ (field.as_str()): value }))?;
+                ensure!(answer.status < 500, "POST {below} {field}={value}: {} {}", answer.status, answer.text);
+            }
+        }
+    }
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let wide = format!("{{\"a\":[{}0]}}", "0,".repeat(1_000_000));
+    for body in [deep, wide] {
+        let mut stream = TcpStream::connect(served.address())?;
+        write!(
+            stream,
+            "PUT /v1/cubbyhole/x HTTP/1.1\r\nHost: broker\r\nX-Vault-Token: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            root.token().unwrap_or_default(),
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 400") && answer.contains("high complexity"), "{answer:.300}");
+    }
+    Ok(())
+}
