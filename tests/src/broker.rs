@@ -154,10 +154,26 @@ impl Broker {
 
     /// As [`Broker::psql`], with any login.
     pub fn psql_as(&self, user: &str, password: &str, statements: &str) -> Result<String> {
+        self.psql_in(&self.postgres("database"), user, password, statements)
+    }
+
+    /// As [`Broker::psql`], in the store's database.
+    pub fn psql_store(&self, statements: &str) -> Result<String> {
+        let (user, password) = (self.postgres("user"), self.postgres("password"));
+        self.psql_in("leasehold", &user, &password, statements)
+    }
+
+    fn psql_in(
+        &self,
+        database: &str,
+        user: &str,
+        password: &str,
+        statements: &str,
+    ) -> Result<String> {
         let output = Command::new("psql")
             .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"])
             .args(["-h", &self.postgres("host"), "-p", &self.postgres("port")])
-            .args(["-U", user, "-d", &self.postgres("database")])
+            .args(["-U", user, "-d", database])
             .args(["-c", statements])
             .env("PGPASSWORD", password)
             .output()

@@ -41,7 +41,7 @@ pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, Lease
         }
         other => other?,
     };
-    leases::renewed(&core.store, &[lease_id.clone()], &[granted]).await?;
+    leases::renewed(&core.store, std::slice::from_ref(lease_id), &[granted]).await?;
     Ok(granted)
 }
 
