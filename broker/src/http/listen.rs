@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::service;
@@ -21,6 +21,8 @@ use crate::core::Core;
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
 /// How long a client may take for its headers.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 8_192;
 /// Pause after an accept failed (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -74,6 +76,7 @@ async fn accept(
     mut stop: watch::Receiver<Option<Duration>>,
 ) {
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let grace = loop {
         let stopped = async {
             match stop.wait_for(Option::is_some).await {
@@ -83,10 +86,10 @@ async fn accept(
         };
         let accepted = tokio::select! {
             grace = stopped => break grace,
-            accepted = listener.accept() => accepted,
+            accepted = accept_one(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, remote)) => serve(&graceful, &core, stream, remote),
+            Ok((stream, remote, place)) => serve(&graceful, &core, stream, remote, place),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -102,7 +105,27 @@ async fn accept(
     }
 }
 
-fn serve(graceful: &GracefulShutdown, core: &Arc<Core>, stream: TcpStream, remote: SocketAddr) {
+/// The next connection, once there is a place for it.
+async fn accept_one(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, remote) = listener.accept().await?;
+    Ok((stream, remote, place))
+}
+
+fn serve(
+    graceful: &GracefulShutdown,
+    core: &Arc<Core>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    place: OwnedSemaphorePermit,
+) {
     // Answers are one small write each: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let core = core.clone();
@@ -117,6 +140,7 @@ fn serve(graceful: &GracefulShutdown, core: &Arc<Core>, stream: TcpStream, remot
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
+        let _place = place;
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended with an error");
         }

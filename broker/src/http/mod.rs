@@ -3,6 +3,7 @@
 //! One path of its own per connection, no router: what exists is in the engines' tables, what is refused before them stands in
 //! [`intake`], in the contract's order. Not here: who may do what, and what an endpoint does.
 
+mod body;
 mod delivery;
 mod envelope;
 mod form;

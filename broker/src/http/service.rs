@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use tokio::sync::oneshot;
 
+use super::body::{self, BodyError};
 use super::delivery::Delivery;
 use super::envelope::{self, Reply};
 use super::intake::{self, Early, Head};
@@ -17,9 +17,6 @@ use crate::core::Core;
 use crate::engine::system::special;
 use crate::logical::Fault;
 use crate::pipeline;
-
-/// Largest body of a request.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Answers one request. The work runs as a task of its own: a client that goes away does not stop it half-way.
 pub(super) async fn answer(
@@ -84,6 +81,23 @@ impl From<Early> for Outgoing {
     }
 }
 
+impl From<BodyError> for Outgoing {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Outgoing {
+                reply: envelope::refusal(&Fault::raw(413, "http: request body too large")),
+                before_routing: true,
+                close: true,
+            },
+            // Whatever is said now hardly reaches anybody.
+            BodyError::Cut => Outgoing {
+                close: true,
+                ..Early::from(Fault::bad("the request's body ended early")).into()
+            },
+        }
+    }
+}
+
 async fn reply(
     core: &Arc<Core>,
     remote: SocketAddr,
@@ -132,7 +146,7 @@ async fn route(
     }
     let operation = intake::operation(head, &pairs).map_err(Early::from)?;
     let fields = if intake::takes_body(operation) {
-        let bytes = read(body).await?;
+        let bytes = body::read(body).await?;
         intake::fields(head.headers, &bytes).map_err(Early::from)?
     } else {
         query::data(&pairs, head.method)
@@ -184,19 +198,6 @@ fn refused(fault: &Fault, endpoint: Option<&'static str>) -> Reply {
         }
     }
     envelope::refusal(fault)
-}
-
-async fn read(body: Incoming) -> Result<Vec<u8>, Outgoing> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Outgoing {
-            reply: envelope::refusal(&Fault::raw(413, "http: request body too large")),
-            before_routing: true,
-            close: true,
-        }),
-        // The client ended it; whatever is said now reaches nobody.
-        Err(_) => Err(Early::from(Fault::bad("the request's body ended early")).into()),
-    }
 }
 
 fn written(core: &Arc<Core>, outgoing: Outgoing) -> hyper::Response<Delivery> {
