@@ -1,6 +1,6 @@
 //! The rows of leases that are ending, and of the PostgreSQL roles behind them.
 
-use super::ask::{rows, write};
+use super::ask::{look, rows, write};
 use crate::core::label::Installation;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
@@ -213,7 +213,7 @@ pub fn mark_failed(number: i64, error: &str, wait_seconds: i64) {
 
 /// The logins of leases that are fenced or past their end, asked without locking anything.
 pub fn ended_logins(installation: Installation, now: TimestampWithTimeZone) -> Vec<pg_sys::Oid> {
-    rows(
+    look(
         "select l.login_oid
            from leasehold.live_leases l
            join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'

@@ -5,6 +5,27 @@ use super::ending;
 use crate::core::label::Installation;
 use pgrx::datum::TimestampWithTimeZone;
 
+/// True if the newest or the oldest active lease is not matched with its login: after a restore none is.
+pub fn is_suspect(installation: Installation) -> bool {
+    rows(
+        "select exists (
+            select from (
+                (select l.lease_number, l.login_oid from leasehold.live_leases l
+                  where l.state = 'active' and l.login_oid is not null order by l.lease_number limit 1)
+                union all
+                (select l.lease_number, l.login_oid from leasehold.live_leases l
+                  where l.state = 'active' and l.login_oid is not null order by l.lease_number desc limit 1)) l
+             where not exists (
+                select from pg_catalog.pg_shseclabel s
+                 where s.objoid = l.login_oid and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+                   and s.provider = 'leasehold' and s.label = $1 || '/' || l.lease_number::text))",
+        &[installation.to_string().into()],
+        |row| row.must(1),
+    )
+    .pop()
+    .unwrap_or(false)
+}
+
 /// Matches every live lease with its login again. One without a login has ended, by the restore.
 pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // An old OID may be another lease's new one, so all that are wrong give theirs up first. The stand-ins are
@@ -21,20 +42,41 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
            from wrong w where l.lease_number = w.lease_number",
         &[installation.to_string().into()],
     );
-    write(
+    let matched = write(
         "update leasehold.live_leases l set login_oid = a.oid
            from pg_catalog.pg_shseclabel s join pg_catalog.pg_authid a on a.oid = s.objoid
           where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
             and s.label = $1 || '/' || l.lease_number::text and a.rolname = l.login and a.oid <> l.login_oid",
         &[installation.to_string().into()],
     );
-    let without: Vec<i64> = rows(
-        "select l.lease_number from leasehold.live_leases l
-          where l.state = 'active' and l.login_oid is not null
-            and not exists (select from pg_catalog.pg_authid a where a.oid = l.login_oid)
-          for update skip locked",
+    let all: i64 = rows(
+        "select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'active' and l.login_oid is not null",
         &[],
         |row| row.must(1),
+    )
+    .pop()
+    .unwrap_or(0);
+    // An OID that now is a stranger's is no login of ours either: it gets a stand-in too.
+    let without: Vec<i64> = rows(
+        "with without as (
+            select l.lease_number, pg_catalog.row_number() over () as rank
+              from leasehold.live_leases l
+             where l.state = 'active' and l.login_oid is not null
+               and not exists (
+                   select from pg_catalog.pg_authid a
+                    where a.oid = l.login_oid
+                      and (a.rolname = l.login or exists (
+                           select from pg_catalog.pg_shseclabel s
+                            where s.objoid = a.oid and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+                              and s.provider = 'leasehold' and s.label = $1 || '/' || l.lease_number::text))))
+         update leasehold.live_leases l set login_oid = (4200000000 - w.rank)::oid
+           from without w where l.lease_number = w.lease_number
+         returning l.lease_number",
+        &[installation.to_string().into()],
+        |row| row.must(1),
     );
-    ending::mark_fenced(&without, now, Some("restored"), None);
+    // Somebody may just have dropped a login by hand; a restore leaves its trace on all of them.
+    let restored = matched > 0 || i64::try_from(without.len()).is_ok_and(|gone| gone == all);
+    let cause = if restored { "restored" } else { "external" };
+    ending::mark_fenced(&without, now, Some(cause), None);
 }

@@ -23,6 +23,8 @@ const HELD_SESSIONS_AFTER_US: i64 = 250_000;
 const HELD_HOLDER_AFTER_US: i64 = 1_000_000;
 /// How soon a lease is tried again whose row or login is held.
 const HELD_AGAIN_US: i64 = 50_000;
+/// How often the worker asks itself whether its rows came out of a dump.
+const SUSPECT_EVERY_MS: u64 = 5_000;
 /// How soon cleaners are looked after.
 const ERRANDS_PAUSE_MS: u64 = 20;
 
@@ -38,6 +40,7 @@ pub struct Pass {
     /// What was due before this instant has been fenced, or is held.
     fenced_until: TimestampWithTimeZone,
     starting: bool,
+    suspected_ms: u64,
 }
 
 impl Pass {
@@ -57,6 +60,7 @@ impl Pass {
             upkeep: Upkeep::default(),
             fenced_until: clock::now(),
             starting: true,
+            suspected_ms: 0,
         }
     }
 
@@ -75,14 +79,7 @@ impl Pass {
         if bgworker::in_recovery() {
             return self.guard_standby(hunt);
         }
-        if self.starting {
-            let installation = self.installation;
-            self.starting =
-                step("start", || restored::settle_in(installation, clock::now())).is_none();
-            if let Some(logins) = step("start", litter::fenced_logins) {
-                hunt.add(&logins);
-            }
-        }
+        self.settle_in(hunt);
         let mut next = clock::wall() + 60_000_000;
         step("requests", || ending::absorb_end_requests(clock::now()));
         self.hear_of_owners();
@@ -104,6 +101,29 @@ impl Pass {
             Some(Some(due)) => next.min(due),
             _ => next,
         }
+    }
+
+    /// At the start, and when it looks as if rows had been restored meanwhile, matches leases with logins again.
+    fn settle_in(&mut self, hunt: &mut Hunt) {
+        let now_ms = clock::monotonic_ms();
+        if now_ms.saturating_sub(self.suspected_ms) < SUSPECT_EVERY_MS {
+            return;
+        }
+        let installation = self.installation;
+        let suspect = || self.starting || restored::is_suspect(installation);
+        match step("suspect", suspect) {
+            Some(true) => {
+                let settled = step("settle in", || {
+                    restored::settle_in(installation, clock::now())
+                });
+                let logins = step("start", litter::fenced_logins).unwrap_or_default();
+                hunt.add(&logins);
+                self.starting = settled.is_none();
+            }
+            Some(false) => {}
+            None => return,
+        }
+        self.suspected_ms = now_ms;
     }
 
     /// Carries the news of owners that end earlier than they did on to their leases.

@@ -139,4 +139,22 @@ impl Cluster {
         );
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
+
+    /// The whole cluster as `pg_dumpall` writes it, but for the superuser that every cluster has.
+    pub fn dump(&self) -> Result<String> {
+        let mut command = place::as_server_user(prefix::of_this_run()?.bin.join("pg_dumpall"));
+        command.arg("-h").arg(self.socket_folder()).args([
+            "-p",
+            &self.port().to_string(),
+            "-U",
+            Self::SUPERUSER,
+        ]);
+        let output = command.output().context("running pg_dumpall")?;
+        ensure!(
+            output.status.success(),
+            "pg_dumpall: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?.replace("CREATE ROLE postgres;\n", ""))
+    }
 }
