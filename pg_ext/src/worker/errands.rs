@@ -33,6 +33,8 @@ pub struct Report {
     pub database: pg_sys::Oid,
     /// What came of it.
     pub answer: Answer,
+    /// Whether the visit came to any lease at all. If so, those without an answer only had no turn.
+    pub visited: bool,
 }
 
 impl Errands {
@@ -138,6 +140,7 @@ impl Errands {
                     order,
                     database: pg_sys::Oid::from(database),
                     answer: Answer::None,
+                    visited: false,
                 })
             })
             .collect()
@@ -153,8 +156,14 @@ impl Errands {
                 }
                 return true;
             }
+            let visited = out
+                .job
+                .used()
+                .iter()
+                .any(|item| item.answered() != Answer::None);
             for item in out.job.used() {
                 reports.push(Report {
+                    visited,
                     order: item.read(),
                     database: out.database,
                     answer: item.answered(),

@@ -319,6 +319,8 @@ impl Pass {
                     let reason = format!("{}: {reason}", self.name(report.database));
                     self.fail(number, &reason);
                 }
+                // Its turn comes with the next visit.
+                Answer::None if report.visited => {}
                 Answer::None | Answer::Elsewhere(_) => {
                     let reason = format!("{} could not be visited", self.name(report.database));
                     self.fail(number, &reason);
