@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::core::Core;
 use crate::logical::{BatchClaims, Fault};
-use crate::policy::{Acl, Policy, RESPONSE_WRAPPING, ROOT};
+use crate::policy::{Acl, Policy, ROOT};
 use crate::secret::Token;
 use crate::store::callers::{self, Found};
 use crate::store::policies;
@@ -154,9 +154,4 @@ pub async fn admit(core: &Core, token: &Token) -> Result<Option<Found>, Fault> {
         }
     }
     Ok(Some(found))
-}
-
-/// Whether policies are those of a wrapping token.
-pub fn is_wrapping(policies: &[String]) -> bool {
-    policies == [RESPONSE_WRAPPING]
 }

@@ -36,8 +36,6 @@ pub struct Core {
     pub store: PgPool,
     /// The identity of the store, and its scope on every target.
     pub store_id: Uuid,
-    /// Shown by health and seal-status.
-    pub cluster_name: String,
     /// The keyring while unsealed.
     pub keys: Keys,
     /// Shares given so far, while sealed.

@@ -89,7 +89,6 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let core = Arc::new(Core {
         store: pool,
         store_id: installation.store_id,
-        cluster_name: installation.cluster_name.clone(),
         keys: Keys::default(),
         unsealing: Unsealing::default(),
         key_source: settings.key_source,
