@@ -333,6 +333,23 @@ fn a_configuration_says_what_its_target_lacks() -> Result<()> {
     )?;
     scene.root.get("db/config/x")?.expect(404)?;
 
+    // Nobody would end the logins: said when it is written, and again when a credential is asked for.
+    let idle = Cluster::start(Options::default().without_preload())?;
+    idle.psql(&format!(
+        "create role {} superuser login password '{}'",
+        ADMIN.0, ADMIN.1
+    ))?;
+    says(
+        write("idle", &idle, ADMIN.0, ADMIN.1)?,
+        "shared_preload_libraries",
+    )?;
+    let unverified = json!({ "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "verify_connection": false,
+                             "connection_url": url(&idle), "username": ADMIN.0, "password": ADMIN.1 });
+    scene.root.put("db/config/idle", unverified)?.expect(204)?;
+    let role = json!({ "db_name": "idle", "creation_statements": LOGIN });
+    scene.root.put("db/roles/idle", role)?.expect(204)?;
+    scene.root.get("db/creds/idle")?.expect(503)?;
+
     // Membership is enough to issue; to define, the other group; to hand out a group, an offer.
     scene
         .target

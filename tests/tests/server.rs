@@ -20,7 +20,8 @@ fn mount_slow_role(cluster: &Cluster, root: &Actor) -> Result<()> {
         }),
     )?
     .expect(204)?;
-    let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
+    let create =
+        "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
     root.put(
         "database/roles/slow",
         json!({"db_name": "postgresql", "creation_statements": [create, "select pg_sleep(1)"], "default_ttl": "1h"}),
@@ -56,11 +57,17 @@ fn a_lease_whose_client_left_is_ended() -> Result<()> {
     })?;
     drop(stream);
     // It was made, since a handler runs to its end; nobody has it, so it ends.
-    wait_until(Duration::from_secs(10), "the lease was made and ended", || {
-        let gone = "select count(*) from leasehold.history";
-        Ok(cluster.psql(LIVE)?.trim() == "0" && cluster.psql(gone)?.trim() != "0")
-    })?;
-    let listed = served.root().list("sys/leases/lookup/database/creds/slow")?;
+    wait_until(
+        Duration::from_secs(10),
+        "the lease was made and ended",
+        || {
+            let gone = "select count(*) from leasehold.history";
+            Ok(cluster.psql(LIVE)?.trim() == "0" && cluster.psql(gone)?.trim() != "0")
+        },
+    )?;
+    let listed = served
+        .root()
+        .list("sys/leases/lookup/database/creds/slow")?;
     ensure!(listed.status == 404, "still listed: {}", listed.text);
     Ok(())
 }
@@ -77,9 +84,18 @@ fn what_is_being_served_may_finish() -> Result<()> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    ensure!(answer.contains("\"lease_id\":\"database/creds/slow/"), "an answer without a lease");
-    ensure!(cluster.psql(LIVE)?.trim() == "1", "the lease that was answered lives");
-    ensure!(TcpStream::connect(served.address()).is_err(), "it still listens");
+    ensure!(
+        answer.contains("\"lease_id\":\"database/creds/slow/"),
+        "an answer without a lease"
+    );
+    ensure!(
+        cluster.psql(LIVE)?.trim() == "1",
+        "the lease that was answered lives"
+    );
+    ensure!(
+        TcpStream::connect(served.address()).is_err(),
+        "it still listens"
+    );
     Ok(())
 }
 
@@ -88,7 +104,10 @@ fn a_broker_waits_for_its_database_and_says_so() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let mut served = Served::start(&cluster, "store", "")?;
     let written = json!({"policy": "path \"x\" { capabilities = [\"read\"] }"});
-    served.root().put("sys/policies/acl/kept", written)?.expect(204)?;
+    served
+        .root()
+        .put("sys/policies/acl/kept", written)?
+        .expect(204)?;
     served.kill()?;
     cluster.stop(Stop::Fast)?;
     std::thread::scope(|scope| {
@@ -120,7 +139,10 @@ fn hostile_bodies_are_refused_clearly() -> Result<()> {
     mount_slow_role(&cluster, &root)?;
     let document = root.get("sys/internal/specs/openapi")?.expect(200)?;
     let schemas = &document.body["components"]["schemas"];
-    let paths = document.body["paths"].as_object().cloned().unwrap_or_default();
+    let paths = document.body["paths"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
     let wrong = [
         json!(null),
         json!(true),
@@ -132,15 +154,25 @@ fn hostile_bodies_are_refused_clearly() -> Result<()> {
         json!(9_223_372_036_854_775_807_i64),
     ];
     for (path, entry) in &paths {
-        let schema = entry["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+        let schema =
+            entry["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
         let Some(name) = schema.and_then(|schema| schema.rsplit('/').next()) else {
             continue;
         };
         let below = path.trim_start_matches('/').replace(['{', '}'], "");
-        for field in schemas[name]["properties"].as_object().into_iter().flat_map(|fields| fields.keys()) {
+        for field in schemas[name]["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys())
+        {
             for value in &wrong {
                 let answer = root.post(&below, json!({ (field.as_str()): value }))?;
-                ensure!(answer.status < 500, "POST {below} {field}={value}: {} {}", answer.status, answer.text);
+                ensure!(
+                    answer.status < 500,
+                    "POST {below} {field}={value}: {} {}",
+                    answer.status,
+                    answer.text
+                );
             }
         }
     }
@@ -156,7 +188,10 @@ fn hostile_bodies_are_refused_clearly() -> Result<()> {
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        ensure!(answer.starts_with("HTTP/1.1 400") && answer.contains("high complexity"), "{answer:.300}");
+        ensure!(
+            answer.starts_with("HTTP/1.1 400") && answer.contains("high complexity"),
+            "{answer:.300}"
+        );
     }
     Ok(())
 }
