@@ -1,2 +1,54 @@
-//! Entry.
-fn main() {}
+//! The one door for chores: `cargo xtask build | install | dev | guide | test`.
+//!
+//! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
+//! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
+//! compiled once, whichever chore comes first. Nothing here knows how the parts work inside.
+
+mod build;
+mod cargo;
+mod clients;
+mod dev;
+mod guide;
+mod install;
+mod machine;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask CHORE [arguments]
+
+  build                       The program, and beside it the extension's files, in target/release.
+  install --pg-config=PATH    The extension into the PostgreSQL server that this pg_config belongs to.
+  dev [arguments]             Builds, then runs `leasehold dev` with these arguments.
+  guide                       Builds, starts the embedded mode, and runs the whole guide, showing each command and answer.
+  test [words]                Builds, checks and tests everything. With words, only tests whose names contain one.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((chore, rest)) = arguments.split_first() else {
+        eprint!("{HELP}");
+        return ExitCode::FAILURE;
+    };
+    let outcome = match chore.as_str() {
+        "build" => build::run(),
+        "install" => install::run(rest),
+        "dev" => dev::run(rest),
+        "guide" => guide::run(),
+        "test" => test::run(rest),
+        "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(anyhow::anyhow!("no chore \"{other}\"\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

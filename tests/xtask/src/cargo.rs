@@ -1,0 +1,35 @@
+//! Cargo, as this workspace uses it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The top of the checkout.
+pub(crate) fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this package lies two below the top")
+        .to_owned()
+}
+
+/// Where release builds end up.
+pub(crate) fn release_folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    // A relative one is meant from where cargo was called, which is where we are.
+    target
+        .unwrap_or_else(|| top().join("target"))
+        .join("release")
+}
+
+/// `cargo VERB`, from the top, with the versions of Cargo.lock.
+pub(crate) fn cargo(verb: &str) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.arg(verb).current_dir(top());
+    if verb != "fmt" {
+        command.arg("--locked");
+    }
+    // Set while we run under cargo ourselves; it would tie what we start to our own package.
+    command.env_remove("CARGO_MANIFEST_DIR");
+    command
+}
