@@ -56,10 +56,7 @@ fn every_endpoint_refuses_nobody() -> Result<()> {
             open.insert(path.as_str());
             continue;
         }
-        let below = path
-            .trim_start_matches('/')
-            .replace('{', "")
-            .replace('}', "");
+        let below = path.trim_start_matches('/').replace(['{', '}'], "");
         for method in ["GET", "LIST", "POST", "PUT", "DELETE"] {
             let answer = nobody.send(method, &below, None)?;
             let refused = (answer.status, answer.body["errors"][0].as_str());

@@ -116,11 +116,8 @@ async fn vaultrs_runs_the_guide() -> Result<()> {
     );
 
     let apps = "path \"database/creds/readonly\" { capabilities = [\"read\"] }";
-    vaultrs::sys::policy::set(&admin, "apps", apps).await?;
-    assert_eq!(
-        vaultrs::sys::policy::read(&admin, "apps").await?.rules,
-        apps
-    );
+    vaultrs::sys::policy::set(&root, "apps", apps).await?;
+    assert_eq!(vaultrs::sys::policy::read(&root, "apps").await?.rules, apps);
     let token = vaultrs::token::new(
         &admin,
         Some(CreateTokenRequest::builder().policies(vec!["apps".to_owned()])),

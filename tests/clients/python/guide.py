@@ -72,7 +72,7 @@ def main():
     assert database.list_roles(mount_point=MOUNT)["data"]["keys"] == ["readonly"]
     assert database.read_role("readonly", mount_point=MOUNT)["data"]["default_ttl"] == 3600
 
-    admin.sys.create_or_update_policy("hvac-apps", f'path "{PATH}" {{ capabilities = ["read"] }}')
+    admin.sys.create_or_update_acl_policy("hvac-apps", f'path "{PATH}" {{ capabilities = ["read"] }}')
     token = admin.auth.token.create(policies=["hvac-apps"])["auth"]
     assert token["policies"] == ["default", "hvac-apps"]
     app = hvac.Client(url=ADDR, token=token["client_token"])
