@@ -93,7 +93,7 @@ pub(super) fn all(stage: &Stage) -> Result<()> {
         "never past the role's maximum"
     );
     admin
-        .types(&format!("leasehold lease revoke {}", first.lease))?
+        .types(&format!("leasehold lease revoke -sync {}", first.lease))?
         .shows(&[])?;
     refused(&first, stage)?;
     second
@@ -104,7 +104,7 @@ pub(super) fn all(stage: &Stage) -> Result<()> {
     step::begin("6. revoke by prefix");
     let third = read(&app, "database")?;
     admin
-        .types("leasehold lease revoke -prefix database/creds/readonly")?
+        .types("leasehold lease revoke -sync -prefix database/creds/readonly")?
         .shows(&[])?;
     refused(&second, stage)?;
     refused(&third, stage)?;
