@@ -25,7 +25,7 @@ impl Answer {
     }
 
     /// It was refused, with these words.
-    pub(super) fn is_refused(self, word: &str) -> Result<Answer> {
+    pub(super) fn refuses(self, word: &str) -> Result<Answer> {
         ensure!(!self.succeeded, "this should be refused: {}", self.command);
         ensure!(
             self.text.contains(word),

@@ -47,7 +47,7 @@ pub(super) fn all(stage: &Stage) -> Result<()> {
         "two reads give two logins"
     );
     app.types("leasehold read database/roles/readonly")?
-        .is_refused("permission denied")?;
+        .refuses("permission denied")?;
 
     step::begin("4. what the database says");
     dba.types("psql -c '\\du'")?.shows(&[
@@ -63,7 +63,7 @@ pub(super) fn all(stage: &Stage) -> Result<()> {
         .shows(&["tea", "milk"])?;
     login
         .types("psql -c \"insert into orders values (3, 'sugar')\"")?
-        .is_refused("permission denied for table orders")?;
+        .refuses("permission denied for table orders")?;
 
     step::begin("5. list, look up, renew, revoke");
     let below = |lease: &str| lease.rsplit('/').next().unwrap_or_default().to_owned();
@@ -217,7 +217,7 @@ fn refused(ended: &Credentials, stage: &Stage) -> Result<()> {
     ended
         .at(stage)
         .types("psql -c 'select 1'")?
-        .is_refused("authentication failed")?;
+        .refuses("authentication failed")?;
     Ok(())
 }
 
