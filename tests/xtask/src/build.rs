@@ -9,7 +9,9 @@ use crate::{cargo, machine, step};
 pub(crate) fn run() -> Result<()> {
     machine::prepare()?;
     step::begin("building the program and the extension (some minutes the first time)");
-    step::run(cargo::cargo("build").args(["--release", "-p", "leasehold", "-p", "leasehold_pg"]))?;
+    // The whole workspace: a part of it would get its dependencies with other features, so they would be compiled again
+    // by the next chore.
+    step::run(cargo::cargo("build").args(["--release", "--workspace"]))?;
     place_extension()?;
     let folder = cargo::release_folder();
     step::begin(&format!("built: {}", folder.join("leasehold").display()));
