@@ -1,8 +1,8 @@
 //! The one list of deliberate differences, `tests/golden/differences.json`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Why a difference stands.
@@ -15,18 +15,21 @@ pub enum Kind {
     Later,
 }
 
-#[derive(Debug, Deserialize)]
-struct Step {
-    scenario: String,
-    steps: Vec<usize>,
-    /// Places that may differ; empty = the whole step.
-    #[serde(default)]
-    at: Vec<String>,
+/// Steps that differ for one reason.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
     kind: Kind,
     why: String,
+    /// Places that may differ: `status`, `.errors[0]`; empty = the whole step.
+    #[serde(default)]
+    at: Vec<String>,
+    /// Scenario -> numbers of its steps, from 0 (in `raw-http.jsonl`: lines, from 0).
+    steps: BTreeMap<String, Vec<usize>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Anywhere {
     /// Last name of the place, in any scenario.
     name: String,
@@ -34,10 +37,11 @@ struct Anywhere {
 }
 
 /// The list, and which of its entries have been needed.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Differences {
     anywhere: Vec<Anywhere>,
-    steps: Vec<Step>,
+    entries: Vec<Entry>,
     #[serde(skip)]
     used: BTreeSet<(usize, usize)>,
 }
@@ -51,13 +55,21 @@ impl Differences {
         let list: Differences =
             serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
         let silent = list
-            .steps
+            .entries
             .iter()
-            .map(|s| &s.why)
+            .map(|e| &e.why)
             .chain(list.anywhere.iter().map(|a| &a.why))
             .any(|why| why.len() < 10);
-        anyhow::ensure!(!silent, "every difference gives its reason");
+        ensure!(!silent, "every difference gives its reason");
         Ok(list)
+    }
+
+    /// Scenarios with an entry.
+    pub fn scenarios(&self) -> BTreeSet<&str> {
+        self.entries
+            .iter()
+            .flat_map(|e| e.steps.keys().map(String::as_str))
+            .collect()
     }
 
     /// True where the place may hold anything in any scenario.
@@ -68,29 +80,29 @@ impl Differences {
 
     /// The kind under which a difference at this place of this step is listed.
     pub fn listed(&mut self, scenario: &str, step: usize, at: &str) -> Option<Kind> {
-        let (index, entry) = self.steps.iter().enumerate().find(|(_, s)| {
-            s.scenario == scenario
-                && s.steps.contains(&step)
-                && (s.at.is_empty() || s.at.iter().any(|a| a == at))
+        let (index, entry) = self.entries.iter().enumerate().find(|(_, e)| {
+            e.steps.get(scenario).is_some_and(|s| s.contains(&step))
+                && (e.at.is_empty() || e.at.iter().any(|a| a == at))
         })?;
         self.used.insert((index, step));
         Some(entry.kind)
     }
 
     /// Entries of a scenario that was replayed and did not differ there: the list has to shrink with them.
-    pub fn stale(&self, scenario: &str) -> Vec<String> {
-        let entries = self
-            .steps
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.scenario == scenario);
+    /// Forgets what this scenario has used.
+    pub fn stale(&mut self, scenario: &str) -> Vec<String> {
+        let used = std::mem::take(&mut self.used);
+        let entries = self.entries.iter().enumerate();
         entries
-            .flat_map(|(index, s)| s.steps.iter().map(move |step| (index, *step, s)))
-            .filter(|(index, step, _)| !self.used.contains(&(*index, *step)))
-            .map(|(_, step, s)| {
+            .flat_map(|(index, entry)| {
+                let steps = entry.steps.get(scenario).into_iter().flatten();
+                steps.map(move |step| (index, *step, entry))
+            })
+            .filter(|(index, step, _)| !used.contains(&(*index, *step)))
+            .map(|(_, step, entry)| {
                 format!(
                     "{scenario} step {step} agrees now; take it out of the list ({})",
-                    s.why
+                    entry.why
                 )
             })
             .collect()

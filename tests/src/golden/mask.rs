@@ -2,11 +2,27 @@
 
 use regex_lite::Regex;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// Values that steps have saved, and the ones given from outside (`pg`, `root`).
-pub type Variables = BTreeMap<String, Value>;
+/// Values that steps have saved, and the ones given from outside (`pg`, `root`), in the order in which they came: where
+/// one holds another (a lease id and its end), the first that was known gives its name.
+#[derive(Clone, Debug, Default)]
+pub struct Variables(Vec<(String, Value)>);
+
+impl Variables {
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// Sets a value; a known name keeps its place.
+    pub fn set(&mut self, name: &str, value: Value) {
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            Some(known) => known.1 = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+}
 
 static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
@@ -54,7 +70,7 @@ pub fn mask(value: &Value, key: &str, variables: &Variables) -> Value {
 /// A text as it is compared.
 pub fn mask_text(text: &str, key: &str, variables: &Variables) -> String {
     let mut text = text.to_owned();
-    for (name, known) in variables {
+    for (name, known) in &variables.0 {
         if let Value::String(known) = known
             && (known.chars().count() >= 16 || name == "pg")
             && name != "pg_user"

@@ -35,13 +35,20 @@ pub fn send(
     headers: &[(String, String)],
     body: Option<&[u8]>,
 ) -> Result<Answer> {
-    let mut request =
-        format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let given = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n");
+    if !given("connection") {
+        request.push_str("Connection: close\r\n");
+    }
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    if let Some(body) = body {
-        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    // A body with a transfer coding of its own goes out as it is.
+    let usual = ["POST", "PUT", "PATCH"].contains(&method).then_some(0);
+    if let Some(length) = body.map(<[u8]>::len).or(usual)
+        && !given("transfer-encoding")
+    {
+        request.push_str(&format!("Content-Length: {length}\r\n"));
     }
     request.push_str("\r\n");
     let mut bytes = request.into_bytes();
@@ -49,7 +56,7 @@ pub fn send(
     exchange(address, &bytes, method == "HEAD")
 }
 
-/// Sends raw bytes and reads whatever comes back.
+/// Sends raw bytes and reads one answer, or whatever comes before the connection closes.
 fn exchange(address: &str, bytes: &[u8], head: bool) -> Result<Answer> {
     let mut stream =
         TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
@@ -57,16 +64,38 @@ fn exchange(address: &str, bytes: &[u8], head: bool) -> Result<Answer> {
     // A server may answer and close before it has read everything (a body that is too large).
     let _ = stream.write_all(bytes);
     let mut seen = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut seen)
-        && seen.is_empty()
-    {
-        return Err(error).context("reading the answer");
+    let mut part = [0; 16 * 1024];
+    while !complete(&seen, head) {
+        match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(count) => seen.extend_from_slice(&part[..count]),
+            Err(error) if seen.is_empty() => return Err(error).context("reading the answer"),
+            Err(_) => break,
+        }
     }
     parse(&seen, head)
 }
 
-fn parse(seen: &[u8], head: bool) -> Result<Answer> {
-    let Some(end) = seen.windows(4).position(|w| w == b"\r\n\r\n") else {
+/// True if the answer has a length and that much has come.
+fn complete(seen: &[u8], head: bool) -> bool {
+    let Some(end) = end_of_head(seen) else {
+        return false;
+    };
+    let length = String::from_utf8_lossy(&seen[..end])
+        .split("\r\n")
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, value)| value.trim().parse::<usize>().ok());
+    head || length.is_some_and(|length| seen.len() >= end + 4 + length)
+}
+
+fn end_of_head(seen: &[u8]) -> Option<usize> {
+    seen.windows(4).position(|w| w == b"\r\n\r\n")
+}
+
+/// Reads an answer from all that came; a body goes to the end, unless it is in chunks.
+pub(super) fn parse(seen: &[u8], head: bool) -> Result<Answer> {
+    let Some(end) = end_of_head(seen) else {
         bail!("the connection closed without an answer")
     };
     let top = String::from_utf8_lossy(&seen[..end]);
