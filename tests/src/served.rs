@@ -142,11 +142,6 @@ impl Served {
         .with_context(|| self.log().unwrap_or_default())
     }
 
-    /// Where it listens: `127.0.0.1:8200`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// The first root token.
     pub fn root_token(&self) -> &str {
         &self.root_token

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::compare::{Difference, differ, dig};
+use super::compare::{Difference, differ, dig, lasting_warnings};
 use super::mask::{Variables, mask, mask_text};
 use super::scenario::Step;
 use super::wire::Answer;
@@ -44,13 +44,18 @@ fn body(
     out: &mut Vec<Difference>,
 ) {
     if let Some(want) = &step.answer {
-        let got = parsed.map_or(Value::Null, |p| mask(p, "", variables));
+        let mut want = want.clone();
+        let mut got = parsed.map_or(Value::Null, |p| mask(p, "", variables));
+        if want.get("warnings") != got.get("warnings") {
+            lasting_warnings(&mut want);
+            lasting_warnings(&mut got);
+        }
         if step.compare.as_deref() != Some("subset") {
-            return differ(want, &got, "", out);
+            return differ(&want, &got, "", out);
         }
         for dotted in &step.keys {
             let at = format!(".{dotted}");
-            match (dig(want, dotted), dig(&got, dotted)) {
+            match (dig(&want, dotted), dig(&got, dotted)) {
                 (Some(want), Some(got)) => differ(want, got, &at, out),
                 _ => out.push(Difference::new(at, "missing")),
             }
