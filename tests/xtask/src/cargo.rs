@@ -29,7 +29,20 @@ pub(crate) fn cargo(verb: &str) -> Command {
     if verb != "fmt" {
         command.arg("--locked");
     }
-    // Set while we run under cargo ourselves; it would tie what we start to our own package.
-    command.env_remove("CARGO_MANIFEST_DIR");
+    // Set while we run under cargo ourselves. Build scripts look at some of them, and would make everything be compiled
+    // again whenever a plain `cargo build` and a chore take turns.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let ours = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_PRIMARY_",
+        ];
+        if ours.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command
 }

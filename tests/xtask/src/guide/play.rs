@@ -293,7 +293,7 @@ fn by_sql(dba: &Actor) -> Result<()> {
             .map(|v| v.trim_start_matches(['|', ' ']).to_owned())
     };
     let (lease, login) = (value("lease_id")?, value("login")?);
-    dba.types("psql -c \"select * from leasehold.leases where state = 'active'\"")?
+    dba.types("psql -c \"select role, login, state, time_left, sessions from leasehold.leases\"")?
         .shows(&[&login])?;
     dba.types(&format!("psql -c \"select leasehold.revoke('{lease}')\""))?
         .shows(&[])?;
