@@ -15,6 +15,7 @@ use super::intake::{self, Early, Head};
 use super::query;
 use crate::core::Core;
 use crate::engine::system::special;
+use crate::engine::system::special_call::SpecialCall;
 use crate::logical::Fault;
 use crate::pipeline;
 
@@ -152,7 +153,7 @@ async fn route(
         query::data(&pairs, head.method)
     };
     if let Some(special) = special {
-        let call = special::SpecialCall {
+        let call = SpecialCall {
             core,
             body: &fields,
             query: &pairs,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::RENDERED_BYTES_MAX;
 use super::go_time;
-use super::render::{Context, Value};
+use super::value::{Context, Value};
 use crate::ids::base62_from;
 
 /// What a function takes in one place.

@@ -9,6 +9,7 @@ mod go_time;
 mod lexer;
 mod parser;
 mod render;
+mod value;
 
 use rand::rngs::StdRng;
 use rand::{CryptoRng, SeedableRng};

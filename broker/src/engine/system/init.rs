@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::special::SpecialCall;
+use super::special_call::SpecialCall;
 use crate::core::Core;
 use crate::ids;
 use crate::logical::{Body, Fault, Outcome, Response};

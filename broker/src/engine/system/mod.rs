@@ -10,6 +10,7 @@ mod policies;
 mod remount;
 mod seal;
 pub mod special;
+pub mod special_call;
 mod state;
 mod tools;
 mod ui;

@@ -1,6 +1,6 @@
 //! `sys/seal` and `sys/step-down`: for callers with sudo and update on the path.
 
-use super::special::SpecialCall;
+use super::special_call::SpecialCall;
 use super::state::nothing;
 use crate::authority;
 use crate::logical::{Fault, Operation, Outcome};

@@ -1,28 +1,8 @@
 //! Endpoints outside the mount system (contract 2.1 to 2.6): they answer while sealed, without policies and without envelopes.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
+use super::special_call::SpecialCall;
 use super::{init, seal, state, unseal};
-use crate::core::Core;
-use crate::logical::{Body, RunFuture};
-use crate::secret::Token;
-
-/// A request to one of them.
-pub struct SpecialCall<'a> {
-    /// Store, keys, settings.
-    pub core: &'a Arc<Core>,
-    /// Fields of the body.
-    pub body: &'a Body,
-    /// The query, as written.
-    pub query: &'a [(String, String)],
-    /// The token, if one was sent.
-    pub token: Option<Token>,
-    /// POST or PUT.
-    pub is_write: bool,
-    /// The client's address.
-    pub remote: IpAddr,
-}
+use crate::logical::RunFuture;
 
 type Run = for<'a> fn(&'a SpecialCall<'a>) -> RunFuture<'a>;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::special::SpecialCall;
+use super::special_call::SpecialCall;
 use crate::core::Core;
 use crate::logical::{Fault, Outcome, RawBody, Response};
 use crate::store::installation::{self, Installation};

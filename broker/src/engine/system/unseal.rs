@@ -7,7 +7,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::init::undecodable;
-use super::special::SpecialCall;
+use super::special_call::SpecialCall;
 use super::state;
 use crate::core::Core;
 use crate::logical::{Body, Fault, Outcome, Response};

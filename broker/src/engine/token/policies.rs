@@ -1,5 +1,6 @@
 //! Which policies a new token gets (contract 5.3). Pure.
 
+use super::policy_names::sanitize;
 use super::role::TokenRole;
 use crate::policy::{DEFAULT, RESPONSE_WRAPPING, ROOT};
 
@@ -91,24 +92,6 @@ fn filtered(wish: Wish<'_>, role: &TokenRole) -> Result<Vec<String>, String> {
         Some(name) => Err(format!("token policy {name:?} is disallowed by this role")),
         None => Ok(policies),
     }
-}
-
-/// Lower-cased, trimmed, sorted, each once and none empty; root stands alone.
-pub(super) fn sanitize(policies: &[String], add_default: bool) -> Vec<String> {
-    let mut clean: Vec<String> = policies
-        .iter()
-        .map(|name| name.trim().to_lowercase())
-        .filter(|name| !name.is_empty())
-        .collect();
-    if clean.iter().any(|name| name == ROOT) {
-        return vec![ROOT.to_owned()];
-    }
-    if add_default {
-        clean.push(DEFAULT.to_owned());
-    }
-    clean.sort();
-    clean.dedup();
-    clean
 }
 
 /// `*` stands for anything, anywhere.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::policies::sanitize;
+use super::policy_names::sanitize;
 use crate::cidr;
 use crate::fields::FieldValue;
 
