@@ -1,21 +1,24 @@
 #!/bin/sh
 # Puts the extension's files into a PostgreSQL server: library, control file, SQL scripts.
 #
-#   install-extension.sh [--pg-config=PATH] [--from=FOLDER] [--root=FOLDER]
+#   install-extension.sh [--pg-config=PATH] [--from=FOLDER] [--root=FOLDER] [--check]
 #
 #   --pg-config   The server's pg_config (default: the one in the PATH).
 #   --from        Where leasehold.so, leasehold.control and leasehold--*.sql lie (default: target/release of this checkout).
 #   --root        Put before every path that is written, for packages and images.
+#   --check       Only says whether the extension can be put into that server.
 set -eu
 
 pg_config=pg_config
 from=$(dirname "$0")/../target/release
 root=
+check=
 for argument in "$@"; do
     case $argument in
     --pg-config=*) pg_config=${argument#*=} ;;
     --from=*) from=${argument#*=} ;;
     --root=*) root=${argument#*=} ;;
+    --check) check=yes ;;
     *)
         echo "unexpected argument $argument" >&2
         exit 2
@@ -33,6 +36,8 @@ case $version in
     ;;
 esac
 
+[ -z "$check" ] || exit 0
+
 libraries=$root$("$pg_config" --pkglibdir)
 scripts=$root$("$pg_config" --sharedir)/extension
 mkdir -p "$libraries" "$scripts"
@@ -44,6 +49,12 @@ put() {
     mv "$3/.$4.new" "$3/$4"
     echo "$3/$4"
 }
+for file in leasehold.so leasehold.control; do
+    if [ ! -e "$from/$file" ]; then
+        echo "$from has no $file: build it with cargo xtask build, or say --from=FOLDER" >&2
+        exit 1
+    fi
+done
 put 755 "$from/leasehold.so" "$libraries" leasehold.so
 for file in "$from"/leasehold.control "$from"/leasehold--*.sql; do
     put 644 "$file" "$scripts" "$(basename "$file")"

@@ -45,7 +45,11 @@ impl Cluster {
             .create(true)
             .append(true)
             .open(self.folder.join("log"))?;
-        let mut command = place::as_server_user(prefix::of_this_run()?.postgres);
+        let server = match &self.options.server {
+            Some(server) => server.clone(),
+            None => prefix::of_this_run()?.postgres,
+        };
+        let mut command = place::as_server_user(server);
         command
             .arg("-D")
             .arg(self.data_folder())

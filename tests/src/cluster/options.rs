@@ -10,6 +10,8 @@ pub struct Options {
     /// Whether what is acknowledged survives a crash of the machine (`fsync`, `full_page_writes`). Surviving
     /// `stop -m immediate` or a killed backend does not need it: the kernel keeps what was written.
     pub durable: bool,
+    /// The `postgres` to run, of a prefix with the extension; none: the one that the tests share.
+    pub server: Option<std::path::PathBuf>,
     /// More server settings; later ones win.
     pub settings: Vec<(String, String)>,
 }
@@ -20,6 +22,7 @@ impl Default for Options {
             preload: vec!["leasehold".to_owned()],
             extension: true,
             durable: false,
+            server: None,
             settings: Vec::new(),
         }
     }

@@ -2,16 +2,30 @@
 
 use anyhow::{Context, Result};
 use std::path::Path;
+use std::process::Command;
 
 use crate::{cargo, machine, step};
 
 /// Installs what is missing and builds.
 pub(crate) fn run() -> Result<()> {
     machine::prepare()?;
+    build(&mut cargo::cargo("build"))
+}
+
+/// The same for a server of somebody's own: with its headers, if it has any.
+pub(crate) fn run_for(pg_config: &str, headers: bool) -> Result<()> {
+    if !headers {
+        return run();
+    }
+    // Who has built a server knows what building takes; of Debian's packages none is wanted but perhaps clang's.
+    build(cargo::cargo("build").env("PGRX_PG_CONFIG_PATH", pg_config))
+}
+
+fn build(cargo: &mut Command) -> Result<()> {
     step::begin("building the program and the extension (some minutes the first time)");
     // The whole workspace: a part of it would get its dependencies with other features, so they would be compiled again
     // by the next chore.
-    step::run(cargo::cargo("build").args(["--release", "--workspace"]))?;
+    step::run(cargo.args(["--release", "--workspace"]))?;
     place_extension()?;
     let folder = cargo::release_folder();
     step::begin(&format!("built: {}", folder.join("leasehold").display()));

@@ -20,7 +20,8 @@ const HELP: &str = "\
 Usage: cargo xtask CHORE [arguments]
 
   build                       The program, and beside it the extension's files, in target/release.
-  install --pg-config=PATH    The extension into the PostgreSQL server that this pg_config belongs to.
+  install --pg-config=PATH    The extension into the PostgreSQL server that this pg_config belongs to. With --root=FOLDER,
+                              below that folder, for packages and images.
   dev [arguments]             Builds, then runs `leasehold dev` with these arguments.
   guide                       Builds, starts the embedded mode, and runs the whole guide, showing each command and answer.
   test [words]                Builds, checks and tests everything. With words, only tests whose names contain one.
