@@ -8,6 +8,7 @@ mod actor;
 mod broker;
 pub mod built;
 mod cluster;
+pub mod crash;
 pub mod golden;
 mod served;
 mod watch;

@@ -20,6 +20,8 @@ pub struct Served {
     process: Option<Child>,
     folder: PathBuf,
     address: String,
+    /// What of its configuration another broker on this store has too.
+    shared: String,
     unseal_key: String,
     root_token: String,
 }
@@ -29,22 +31,10 @@ impl Served {
     /// `more` is added to the configuration.
     pub fn start(cluster: &Cluster, store: &str, more: &str) -> Result<Served> {
         cluster.create_database(store)?;
-        let folder = tempfile_folder(store)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
         let url = cluster.url(Cluster::SUPERUSER, Cluster::SUPERUSER_PASSWORD, store);
-        let config = format!(
-            "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n\
-             storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n{more}\n"
-        );
-        std::fs::write(folder.join("config.hcl"), config)?;
-        let mut served = Served {
-            process: None,
-            folder,
-            address,
-            unseal_key: String::new(),
-            root_token: String::new(),
-        };
+        let mut served = Served::place(format!(
+            "storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n{more}\n"
+        ))?;
         served.spawn()?;
         served.until_answers(|status| status == 501)?;
         let made = served
@@ -58,6 +48,34 @@ impl Served {
         served.root_token = made.text_at("/root_token")?;
         served.unseal()?;
         Ok(served)
+    }
+
+    /// One more broker on the same store, unsealed.
+    pub fn beside(&self) -> Result<Served> {
+        let mut served = Served::place(self.shared.clone())?;
+        served.unseal_key = self.unseal_key.clone();
+        served.root_token = self.root_token.clone();
+        served.start_again()?;
+        Ok(served)
+    }
+
+    /// A folder with a configuration, and a port that is free now.
+    fn place(shared: String) -> Result<Served> {
+        let folder = tempfile_folder()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let address = format!("127.0.0.1:{port}");
+        let config = format!(
+            "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n{shared}"
+        );
+        std::fs::write(folder.join("config.hcl"), config)?;
+        Ok(Served {
+            process: None,
+            folder,
+            address,
+            shared,
+            unseal_key: String::new(),
+            root_token: String::new(),
+        })
     }
 
     fn spawn(&mut self) -> Result<()> {
@@ -119,6 +137,11 @@ impl Served {
         Ok(child.wait()?)
     }
 
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// Where it listens, `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.address
@@ -168,9 +191,9 @@ impl Served {
     }
 }
 
-fn tempfile_folder(store: &str) -> Result<PathBuf> {
+fn tempfile_folder() -> Result<PathBuf> {
     let name = format!(
-        "leasehold-tests-served-{}-{store}-{}",
+        "leasehold-tests-served-{}-{}",
         std::process::id(),
         uuid::Uuid::new_v4()
     );

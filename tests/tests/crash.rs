@@ -1,203 +1,103 @@
-//! Ten sharp crashes during concurrent issues and revocations: the broker is killed, PostgreSQL is stopped at once or
-//! loses a backend, in random order. After each `leasehold.check()` is empty, what was acknowledged is there, what was
-//! revoked stays gone; at the end store and target agree both ways.
+//! Sharp crashes during concurrent issues, renewals and revocations, in random order: the broker is killed, PostgreSQL is
+//! stopped at once, loses a process, or loses its postmaster. After each, `leasehold.check()` is empty, what was
+//! acknowledged is there, what was ended stays gone, and store and target agree both ways.
+//!
+//! `cargo xtask crash --cycles N --seed S` runs the first of these with other numbers than the usual ones.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Actor, Cluster, Options, Served, Stop, wait_until};
-use rand::RngExt;
+use leasehold_tests::crash::{Cycle, Kind, Layout, Share, World, both_ways, deck, naive::Naive};
+use leasehold_tests::{Options, wait_until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-const CYCLES: usize = 10;
-const CLIENTS: usize = 4;
-/// An intent is settled after 30 s at the latest; then both sides tell the same story.
-const SETTLED: Duration = Duration::from_secs(60);
+/// Unless told otherwise.
+const CYCLES: usize = 20;
+/// The control has so many chances to break, for each way to die. It breaks at four out of five.
+const CHANCES: usize = 30;
 
-/// What the clients were told: lease id to login, and the ones whose revocation was acknowledged.
-#[derive(Default)]
-struct Ledger {
-    issued: BTreeMap<String, String>,
-    revoked: BTreeMap<String, String>,
-}
-
-fn prepare(cluster: &Cluster, root: &Actor) -> Result<()> {
-    cluster.psql(
-        "create table public.orders (id int); create role readers nologin; grant select on public.orders to readers",
-    )?;
-    root.post("sys/mounts/database", json!({"type": "database"}))?
-        .expect(204)?;
-    root.put(
-        "database/config/postgresql",
-        json!({
-            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-            "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", cluster.port()),
-            "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
-            "max_open_connections": 8,
-        }),
-    )?
-    .expect(204)?;
-    let create =
-        "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
-    for (role, grant) in [
-        ("member", "GRANT readers TO \"{{name}}\""),
-        (
-            "granted",
-            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"{{name}}\"",
-        ),
-    ] {
-        let body = json!({"db_name": "postgresql", "creation_statements": [create, grant], "default_ttl": "1h", "max_ttl": "2h"});
-        root.put(&format!("database/roles/{role}"), body)?
-            .expect(204)?;
+fn told(name: &str) -> Result<Option<u64>> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(
+            text.parse().with_context(|| format!("{name}={text}"))?,
+        )),
+        Err(_) => Ok(None),
     }
-    Ok(())
-}
-
-/// Issues, and revokes one in three, until told to stop. Refusals are expected: something is dying.
-fn client(root: Actor, number: usize, stop: Arc<AtomicBool>, ledger: Arc<Mutex<Ledger>>) {
-    let role = if number.is_multiple_of(2) {
-        "member"
-    } else {
-        "granted"
-    };
-    let mut count = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let Ok(answer) = root.get(&format!("database/creds/{role}")) else {
-            continue;
-        };
-        let (Ok(lease), Ok(login)) = (
-            answer.text_at("/lease_id"),
-            answer.text_at("/data/username"),
-        ) else {
-            continue;
-        };
-        ledger
-            .lock()
-            .expect("no client panics")
-            .issued
-            .insert(lease.clone(), login.clone());
-        count += 1;
-        if count % 3 == 0 {
-            // From here on it may be gone or not, until the answer says which.
-            let told = root.put("sys/leases/revoke", json!({"lease_id": lease}));
-            let mut ledger = ledger.lock().expect("no client panics");
-            ledger.issued.remove(&lease);
-            if told.is_ok_and(|answer| answer.status == 204) {
-                ledger.revoked.insert(lease, login);
-            }
-        }
-    }
-}
-
-fn crash(cluster: &Cluster, served: &mut Served, kind: usize) -> Result<&'static str> {
-    match kind {
-        0 => {
-            served.kill()?;
-            served.start_again()?;
-            Ok("broker killed")
-        }
-        1 => {
-            cluster.stop(Stop::Immediate)?;
-            cluster.start_again()?;
-            Ok("PostgreSQL stopped at once")
-        }
-        _ => {
-            let pid = cluster.psql(
-                "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by random() limit 1",
-            )?;
-            cluster.kill_process(pid.parse().context("a backend of the broker")?)?;
-            Ok("backend killed")
-        }
-    }
-}
-
-fn logins(cluster: &Cluster) -> Result<Vec<String>> {
-    Ok(cluster
-        .psql("select rolname from pg_roles where rolcanlogin")?
-        .lines()
-        .map(str::to_owned)
-        .collect())
-}
-
-fn judge(cluster: &Cluster, ledger: &Ledger, what: &str) -> Result<()> {
-    let violations = cluster.violations()?;
-    ensure!(violations.is_empty(), "after {what}: {violations:?}");
-    let logins = logins(cluster)?;
-    for (lease, login) in &ledger.issued {
-        ensure!(
-            logins.contains(login),
-            "after {what}: {lease} was acknowledged and its login {login} is not there"
-        );
-    }
-    for (lease, login) in &ledger.revoked {
-        ensure!(
-            !logins.contains(login),
-            "after {what}: {lease} was revoked and its login {login} is there"
-        );
-    }
-    Ok(())
-}
-
-/// Leases of the store and of the target, one a line, sorted.
-fn both_sides(cluster: &Cluster) -> Result<(String, String)> {
-    let store = cluster.psql_in(
-        "store",
-        "select lease_id from leasehold_broker.leases order by lease_id collate \"C\"",
-    )?;
-    let target = cluster.psql("select lease_id from leasehold.leases where state = 'active' order by lease_id collate \"C\"")?;
-    Ok((store, target))
 }
 
 #[test]
-fn ten_crashes_break_nothing() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
-    let mut served = Served::start(&cluster, "store", "")?;
-    prepare(&cluster, &served.root())?;
-    let ledger = Arc::new(Mutex::new(Ledger::default()));
-    let mut rng = rand::rng();
-    for cycle in 0..CYCLES {
-        let stop = Arc::new(AtomicBool::new(false));
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|number| {
-                let (root, stop, ledger) = (served.root(), stop.clone(), ledger.clone());
-                std::thread::spawn(move || client(root, number, stop, ledger))
-            })
-            .collect();
-        std::thread::sleep(Duration::from_millis(rng.random_range(200..900)));
-        // Each kind at least three times, then by chance.
-        let kind = if cycle < 9 {
-            cycle % 3
-        } else {
-            rng.random_range(0..3)
-        };
-        let what = crash(&cluster, &mut served, kind)?;
-        stop.store(true, Ordering::Relaxed);
-        for client in clients {
-            client.join().ok().context("a client panicked")?;
+fn crashes_break_nothing() -> Result<()> {
+    let cycles = told("LEASEHOLD_CRASH_CYCLES")?.map_or(CYCLES, |cycles| cycles as usize);
+    let seed = told("LEASEHOLD_CRASH_SEED")?.unwrap_or_else(|| rand::rng().random());
+    println!("{cycles} cycles, --seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let kinds = deck(cycles, &mut rng);
+    let (together, apart) = kinds.split_at(cycles / 2);
+    let mut number = 0;
+    for (layout, kinds) in [(Layout::OneCluster, together), (Layout::TwoClusters, apart)] {
+        let mut world = World::start(layout, &Options::default(), 3_600)?;
+        let ledger = Share::default();
+        for kind in kinds {
+            number += 1;
+            let began = Instant::now();
+            let cycle = Cycle {
+                world: &mut world,
+                ledger: &ledger,
+                seed: rng.random(),
+            };
+            let what = cycle
+                .run(*kind)
+                .with_context(|| format!("cycle {number} of --seed {seed}, {layout:?}"))?;
+            println!(
+                "cycle {number}, {:.1} s: {what}",
+                began.elapsed().as_secs_f64()
+            );
         }
-        served.until_serving()?;
-        // Asked once more with everything up: it must be served again.
-        served.root().get("database/creds/member")?.expect(200)?;
-        let ledger = ledger.lock().expect("no client panics");
-        judge(&cluster, &ledger, what)?;
-        println!(
-            "cycle {cycle}: {what}; {} issued, {} revoked",
-            ledger.issued.len(),
-            ledger.revoked.len()
-        );
+        end_everything(&world).with_context(|| format!("--seed {seed}, {layout:?}"))?;
     }
-    wait_until(SETTLED, "store and target agree", || {
-        let (store, target) = both_sides(&cluster)?;
-        Ok(store == target)
-    })?;
-    served
+    Ok(())
+}
+
+fn end_everything(world: &World) -> Result<()> {
+    both_ways(world)?;
+    world
         .root()
         .put("sys/leases/revoke-prefix/database", json!({}))?
         .expect(204)?;
-    wait_until(SETTLED, "all logins are dropped", || {
-        Ok(cluster.psql("select count(*) from pg_roles where rolname like 'v-%'")? == "0")
+    wait_until(Duration::from_secs(60), "all logins are dropped", || {
+        let left = "select count(*) from pg_roles where rolname like 'v-%'";
+        Ok(world.target.psql(left)? == "0")
     })?;
+    both_ways(world)
+}
+
+/// The same deaths under the same kind of work, where lease and login are two transactions: they must leave orphans, or
+/// the test above is blind. Each kind goes on until it has.
+#[test]
+fn crashes_break_leases_and_logins_in_two_transactions() -> Result<()> {
+    let mut naive = Naive::start(&Options::default())?;
+    let mut rng = rand::rng();
+    for kind in Kind::ALL {
+        let mut before = naive.violations()?;
+        let broke = (1..=CHANCES).find_map(|chance| {
+            let after = Duration::from_millis(rng.random_range(50..150));
+            match naive.crash(kind, after) {
+                Ok(found) if found > before => Some(Ok((chance, found - before))),
+                Ok(found) => {
+                    before = found;
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            }
+        });
+        let broke = broke.transpose()?;
+        ensure!(
+            broke.is_some(),
+            "{kind}: {CHANCES} crashes, and nothing broke"
+        );
+        let (chance, found) = broke.context("just seen")?;
+        println!("{kind}: crash {chance} left {found} violations");
+    }
     Ok(())
 }

@@ -119,6 +119,20 @@ impl Cluster {
         self.start_again()
     }
 
+    /// SIGKILLs the postmaster and returns when every other process of the server has gone by itself: until then they
+    /// hold on to its memory, and no new postmaster starts.
+    pub fn kill_postmaster(&self) -> Result<()> {
+        let Some(mut child) = self.lock().take() else {
+            return Ok(());
+        };
+        child.kill()?;
+        child.wait()?;
+        let data = self.data_folder();
+        wait_until(PATIENCE, "the orphans of the postmaster are gone", || {
+            Ok(!any_process_in(&data)?)
+        })
+    }
+
     /// SIGKILLs one server process (a backend's pid from `pg_stat_activity`): all sessions end, the server recovers
     /// by itself. Returns when it takes connections again.
     pub fn kill_process(&self, pid: u32) -> Result<()> {
@@ -171,4 +185,15 @@ impl Cluster {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<std::process::Child>> {
         self.postmaster.lock().unwrap_or_else(|e| e.into_inner())
     }
+}
+
+/// Whether a process works in that folder, as every process of a server does in its data folder.
+fn any_process_in(folder: &std::path::Path) -> Result<bool> {
+    for entry in std::fs::read_dir("/proc")? {
+        // It may end while it is looked at.
+        if std::fs::read_link(entry?.path().join("cwd")).is_ok_and(|cwd| cwd == folder) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,4 +1,4 @@
-//! The one door for chores: `cargo xtask build | install | dev | guide | test`.
+//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash`.
 //!
 //! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
 //! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
@@ -13,6 +13,7 @@ mod install;
 mod machine;
 mod step;
 mod test;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ Usage: cargo xtask CHORE [arguments]
   dev [arguments]             Builds, then runs `leasehold dev` with these arguments.
   guide                       Builds, starts the embedded mode, and runs the whole guide, showing each command and answer.
   test [words]                Builds, checks and tests everything. With words, only tests whose names contain one.
+  crash [--cycles N] [--seed S]
+                              The crash test, with so many crashes (20 unless told otherwise).
 ";
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         "dev" => dev::run(rest),
         "guide" => guide::run(),
         "test" => test::run(rest),
+        "crash" => trial::run(&trial::CRASH, rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())
