@@ -1,4 +1,4 @@
-//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash`.
+//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash | mutants`.
 //!
 //! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
 //! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
@@ -11,6 +11,7 @@ mod dev;
 mod guide;
 mod install;
 mod machine;
+mod mutants;
 mod step;
 mod test;
 mod trial;
@@ -28,6 +29,8 @@ Usage: cargo xtask CHORE [arguments]
   test [words]                Builds, checks and tests everything. With words, only tests whose names contain one.
   crash [--cycles N] [--seed S]
                               The crash test, with so many crashes (20 unless told otherwise).
+  mutants [words]             Takes one safety after the other out of a copy of the tree, and demands that a test fails
+                              each time. With words, only those whose names contain one. Slow; not a part of `test`.
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         "guide" => guide::run(),
         "test" => test::run(rest),
         "crash" => trial::run(&trial::CRASH, rest),
+        "mutants" => mutants::run(rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())
