@@ -95,8 +95,9 @@ async fn write(call: &Call<'_>) -> Outcome {
 }
 
 async fn delete(call: &Call<'_>) -> Outcome {
-    let (token_id, path) = (owner(call)?, path(call)?);
-    cubbyholes::delete(&call.core.store, token_id, path).await?;
+    let token_id = owner(call)?;
+    // Nothing is kept at the empty path, and to delete what is not there is no error.
+    cubbyholes::delete(&call.core.store, token_id, call.capture("path")).await?;
     Ok(None)
 }
 

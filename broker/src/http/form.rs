@@ -5,6 +5,24 @@ use serde_json::Value;
 use super::query::decode;
 use crate::logical::Body;
 
+/// Whether a content type names a form. One whose parameters can not be read (RFC 9110, 5.6.6) names nothing.
+pub(super) fn is_form_type(media: &str) -> bool {
+    let mut parts = media.split(';').map(str::trim);
+    let named = parts
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    let mut parts = parts.peekable();
+    let mut readable = true;
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none();
+        readable &= match part.split_once('=') {
+            Some((name, value)) => !name.is_empty() && !value.is_empty(),
+            None => part.is_empty() && last,
+        };
+    }
+    named && readable
+}
+
 /// Whether a body sent as a form is one: `curl -d` sends JSON under that type as well.
 pub(super) fn is_form(body: &[u8]) -> bool {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -53,6 +71,18 @@ mod tests {
         check("null", Some(json!({ "null": "" })));
         check("a=%2", None);
         check("a=1;b=2", None);
+    }
+
+    #[test]
+    fn forms_are_known_by_their_type() {
+        let check = |media: &str, expect| assert_eq!(is_form_type(media), expect, "{media}");
+        check("application/x-www-form-urlencoded", true);
+        check("Application/X-WWW-Form-Urlencoded; charset=utf-8", true);
+        check("application/x-www-form-urlencoded;", true);
+        check("application/x-www-form-urlencoded;;bad", false);
+        check("application/x-www-form-urlencoded; bad", false);
+        check("application/json", false);
+        check("", false);
     }
 
     #[test]

@@ -146,8 +146,7 @@ pub(super) fn fields(headers: &HeaderMap, body: &[u8]) -> Result<Body, Fault> {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim();
-    if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") && form::is_form(body) {
+    if form::is_form_type(media) && form::is_form(body) {
         return form::parse(body).ok_or_else(|| Fault::bad("error parsing form data"));
     }
     json::parse_body(body).map_err(|error| match error {

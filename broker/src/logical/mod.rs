@@ -20,4 +20,6 @@ pub use path_table::{
     Access, Call, Captures, Existence, Field, Handler, Matched, PathSpec, PathTable, RunFuture,
 };
 pub use request::{Body, Caller, Request, TokenIdentity};
-pub use response::{Auth, LeaseReply, Outcome, RawBody, Response, Undelivered, WrapInfo};
+pub use response::{
+    Auth, LeaseReply, Outcome, RawBody, Response, Undelivered, WrapInfo, replaced_by_path,
+};

@@ -168,3 +168,11 @@ impl Response {
         self
     }
 }
+
+/// The warning that a body's fields lost against the path's (contract 1.4).
+pub fn replaced_by_path(names: &[&str]) -> String {
+    format!(
+        "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{}]",
+        names.join(" ")
+    )
+}

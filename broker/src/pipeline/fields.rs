@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::fields::{self, FieldValue};
-use crate::logical::{Body, Captures, Operation, PathSpec};
+use crate::logical::{Body, Captures, Operation, PathSpec, replaced_by_path};
 
 /// All declared fields that were given. The error is the contract's text without its `Field validation failed: `.
 pub(super) fn coerce(
@@ -59,10 +59,7 @@ pub(super) fn warnings(
         .filter(|name| body.contains_key(*name))
         .collect();
     if !replaced.is_empty() {
-        warnings.push(format!(
-            "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{}]",
-            replaced.join(" ")
-        ));
+        warnings.push(replaced_by_path(&replaced));
     }
     warnings
 }

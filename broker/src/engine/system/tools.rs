@@ -6,7 +6,9 @@ use serde_json::json;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::fields::{FieldType, FieldValue};
-use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response};
+use crate::logical::{
+    Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response, replaced_by_path,
+};
 
 /// Most random bytes in one answer.
 const BYTES_MAX: i64 = 128 * 1024;
@@ -18,9 +20,10 @@ const RANDOM: &[Field] = &[
         FieldType::String,
         "The same, or the source, in the path.",
     ),
+    // Of any type: a body's is never read.
     field(
         "source",
-        FieldType::String,
+        FieldType::Any,
         "platform, seal or all; only in the path.",
     ),
     field("format", FieldType::String, "base64 or hex."),
@@ -118,8 +121,8 @@ async fn random(call: &Call<'_>) -> Outcome {
             "'bytes' should be less than {BYTES_MAX}"
         )));
     }
-    let hex = match text("format").unwrap_or_default() {
-        "" | "base64" => false,
+    let hex = match text("format").unwrap_or("base64") {
+        "base64" => false,
         "hex" => true,
         other => {
             return Err(Fault::bad(format!(
@@ -128,6 +131,10 @@ async fn random(call: &Call<'_>) -> Outcome {
         }
     };
     let mut warnings = Vec::new();
+    let in_body = call.request.body.get("source");
+    if captured("source").is_none() && in_body.is_some_and(|source| !source.is_null()) {
+        warnings.push(replaced_by_path(&["source"]));
+    }
     match source.unwrap_or_default() {
         "" | "platform" | "all" => {}
         "seal" => warnings.push(
