@@ -14,6 +14,14 @@ pub fn profile_folder() -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
+/// A file below the folder in which `cargo xtask test` installs what is written in other languages. It is not there where
+/// the language is not.
+pub fn client(file: &str) -> Result<PathBuf> {
+    let profile = profile_folder()?;
+    let target = profile.parent().context("the target folder")?;
+    Ok(target.join("clients").join(file))
+}
+
 /// The top of the checkout.
 pub fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

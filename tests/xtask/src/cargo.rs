@@ -12,13 +12,16 @@ pub(crate) fn top() -> PathBuf {
         .to_owned()
 }
 
-/// Where release builds end up.
-pub(crate) fn release_folder() -> PathBuf {
+/// Where everything that is made ends up.
+pub(crate) fn target_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     // A relative one is meant from where cargo was called, which is where we are.
-    target
-        .unwrap_or_else(|| top().join("target"))
-        .join("release")
+    target.unwrap_or_else(|| top().join("target"))
+}
+
+/// Where release builds end up.
+pub(crate) fn release_folder() -> PathBuf {
+    target_folder().join("release")
 }
 
 /// `cargo VERB`, from the top, with the versions of Cargo.lock.

@@ -45,7 +45,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
             ),
         );
     }
-    clients::prepare()?;
+    check("clients of other languages", clients::prepare());
     step::begin("tests");
     let count = tests(words)?;
     step::begin("done");
