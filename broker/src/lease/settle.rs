@@ -5,8 +5,9 @@ use crate::core::Core;
 use crate::store::leases;
 use crate::target::{Outcome, Target};
 
-/// Intents that old have lost their broker.
-pub(super) const AGE_SECONDS: i64 = 30;
+/// Intents that old have lost their broker: one that lives has its answer, or has given up, after 20 s. Store and target
+/// agree within 30 s of any crash.
+pub(super) const AGE_SECONDS: i64 = 25;
 /// Intents settled in one call.
 const BATCH: i64 = 500;
 

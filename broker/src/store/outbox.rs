@@ -21,8 +21,8 @@ pub struct OutboxRow {
     pub now_us: i64,
 }
 
-/// How long a claim holds; longer than any call takes.
-const CLAIM_SECONDS: i64 = 30;
+/// How long a claim holds: as long as a call may take. What is claimed again while it is being told is told twice.
+const CLAIM_SECONDS: i64 = 10;
 
 /// Claims what is due for a target, oldest first.
 pub async fn claim(

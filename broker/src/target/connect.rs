@@ -16,8 +16,9 @@ use super::{ConnectionDetails, Inner, Scope, Target, TargetError};
 
 /// The server stops a statement that its caller has long given up on.
 const STATEMENT_TIMEOUT: &str = "30s";
-/// Connections idle for longer are asked whether they still live before use.
-const PROBE_AFTER: Duration = Duration::from_secs(1);
+/// Connections idle for longer are asked whether they still live before use: of a call that is sent over a dead one it is
+/// not known whether it happened, and the caller waits until that is settled.
+const PROBE_AFTER: Duration = Duration::from_millis(50);
 /// Unused connections are closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a caller waits for a connection of the pool.
