@@ -31,7 +31,7 @@ pub enum Mode {
     Wait,
     /// Answer when it is durable that it will end.
     Accept,
-    /// As `Wait`, but where the target is away the leases are out of sight at once.
+    /// As `Wait`, but where that can not be, they are out of sight at once and end as soon as it can.
     Force,
 }
 
@@ -115,7 +115,10 @@ async fn end_prefix_on(
     }
     match end_places(core, target_id, places, Some(prefix)).await {
         Ok(()) => Ok(End::Done),
-        Err(error) if error.is_absence() => accept(core, prefix, target_id, mode).await,
+        // By force it is enough that it is durable, whatever stands in the way.
+        Err(error) if error.is_absence() || mode == Mode::Force => {
+            accept(core, prefix, target_id, mode).await
+        }
         Err(error) => Err(refuse(error)),
     }
 }

@@ -22,7 +22,7 @@ pub use end::{End, Mode, end_lease, end_prefix};
 pub use errands::Errands;
 pub use folder::list;
 pub use issue::{Made, Order, issue, undo};
-pub use mount::{end_mount, role_written};
+pub use mount::{end_mount, move_mount, path_in_use, role_written};
 pub use owner::{Notice, end_orphaning, end_owner, end_tree, move_owner};
 pub use reach::{open_details, reach_config, scope};
 pub use recipe::{recipe, recipe_name};

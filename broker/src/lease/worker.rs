@@ -1,5 +1,5 @@
-//! What a broker does beside its requests: it confirms, settles, hears and tells, ends tokens whose time is up, and sweeps
-//! up after itself. One task a target, so that a stuck one delays no other; several brokers may do all of it at once.
+//! What a broker does beside its requests: it confirms, settles, hears and tells, ends tokens whose time is up, takes up
+//! mounts that were left half-way, and sweeps up after itself. One task a target, so that a stuck one delays no other; several brokers may do all of it at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{LeaseError, changes, end_owner, outbox, settle};
+use super::{LeaseError, changes, end_owner, mount, outbox, settle};
 use crate::core::Core;
 use crate::store::{database, leases, owners, sweep};
 
@@ -51,6 +51,9 @@ pub async fn work(core: Arc<Core>) {
             }
             if let Err(error) = end_expired_tokens(&core).await {
                 tracing::warn!(%error, "could not end tokens whose time is up");
+            }
+            if let Err(error) = mount::take_up(&core).await {
+                tracing::warn!(%error, "could not look for mounts that were left half-way");
             }
             if swept_at.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
                 swept_at = Some(Instant::now());

@@ -11,6 +11,10 @@ static STEPS: &[(&str, &str)] = &[
         "remounts",
         include_str!("../../../sql/broker/0002_remounts.sql"),
     ),
+    (
+        "ending_mounts",
+        include_str!("../../../sql/broker/0003_ending_mounts.sql"),
+    ),
 ];
 
 /// The schema can not be brought up to date.

@@ -146,13 +146,84 @@ pub async fn retune(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<(
     Ok(())
 }
 
-/// Makes a mount serve nobody. Waits for whoever holds the row `FOR SHARE` (an issue in its first transaction).
+/// How long a broker may say nothing of a mount it is disabling or moving before another one takes it up.
+pub const HOLD_SECONDS: i64 = 15;
+
+/// Makes a mount serve nobody, for good. Waits for whoever holds the row `FOR SHARE` (an issue in its first transaction).
+/// A move that is under way comes to nothing.
 pub async fn taint(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("update leasehold_broker.mounts set state = 'tainted', revision = revision + 1 where mount_id = $1 and state = 'active'")
-        .bind(mount_id)
-        .execute(store)
-        .await?;
+    sqlx::query(
+        "update leasehold_broker.mounts \
+            set state = 'tainted', moving_to = null, migration_id = null, revision = revision + 1, \
+                next_attempt_at = clock_timestamp() + $2 * interval '1 second' \
+          where mount_id = $1 and state <> 'gone'",
+    )
+    .bind(mount_id)
+    .bind(HOLD_SECONDS)
+    .execute(store)
+    .await?;
     Ok(())
+}
+
+/// The same until it has moved. False: it is being disabled or moved already, or is gone.
+pub async fn taint_to_move(
+    store: impl PgExecutor<'_>,
+    mount_id: Uuid,
+    migration_id: Uuid,
+    path: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update leasehold_broker.mounts \
+            set state = 'tainted', moving_to = $3, migration_id = $2, revision = revision + 1, \
+                next_attempt_at = clock_timestamp() + $4 * interval '1 second' \
+          where mount_id = $1 and state = 'active'",
+    )
+    .bind(mount_id)
+    .bind(migration_id)
+    .bind(path)
+    .bind(HOLD_SECONDS)
+    .execute(store)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A broker is still at this one.
+pub async fn hold(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.mounts set next_attempt_at = clock_timestamp() + $2 * interval '1 second' \
+          where mount_id = $1 and state = 'tainted'",
+    )
+    .bind(mount_id)
+    .bind(HOLD_SECONDS)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// Takes up tainted mounts that no broker is at: each with where it goes, if it is being moved.
+pub async fn take_abandoned(
+    store: impl PgExecutor<'_>,
+) -> sqlx::Result<Vec<(Mount, Option<(Uuid, String)>)>> {
+    let rows = sqlx::query(
+        "with abandoned as ( \
+             select mount_id from leasehold_broker.mounts \
+              where state = 'tainted' and (next_attempt_at is null or next_attempt_at <= clock_timestamp()) \
+                for update skip locked) \
+         update leasehold_broker.mounts m set next_attempt_at = clock_timestamp() + $1 * interval '1 second' \
+           from abandoned where m.mount_id = abandoned.mount_id \
+         returning m.mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, \
+                   external_entropy_access, state, moving_to, migration_id",
+    )
+    .bind(HOLD_SECONDS)
+    .fetch_all(store)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let migration_id: Option<Uuid> = row.try_get("migration_id")?;
+            let moving_to: Option<String> = row.try_get("moving_to")?;
+            Ok((from_row(row)?, migration_id.zip(moving_to)))
+        })
+        .collect()
 }
 
 /// Takes a mount out of its table; the row stays for those who still refer to it.
@@ -181,28 +252,41 @@ pub async fn overlapping(
     .await
 }
 
-/// Makes a tainted mount serve again.
-pub async fn untaint(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
+/// Gives a move up: the mount serves again where it was.
+pub async fn untaint(
+    store: impl PgExecutor<'_>,
+    mount_id: Uuid,
+    migration_id: Uuid,
+) -> sqlx::Result<()> {
     sqlx::query(
-        "update leasehold_broker.mounts set state = 'active', revision = revision + 1 where mount_id = $1 and state = 'tainted'",
+        "update leasehold_broker.mounts \
+            set state = 'active', moving_to = null, migration_id = null, next_attempt_at = null, revision = revision + 1 \
+          where mount_id = $1 and migration_id = $2",
     )
     .bind(mount_id)
+    .bind(migration_id)
     .execute(store)
     .await?;
     Ok(())
 }
 
-/// Puts a tainted mount to its new path, where it serves.
-pub async fn relocate(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<()> {
-    sqlx::query(
-        "update leasehold_broker.mounts set path = $2, state = 'active', revision = revision + 1 \
-         where mount_id = $1 and state = 'tainted'",
+/// Puts a mount to its new path, where it serves. False: this move has been done or given up by others.
+pub async fn relocate(
+    store: impl PgExecutor<'_>,
+    mount_id: Uuid,
+    migration_id: Uuid,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update leasehold_broker.mounts \
+            set path = moving_to, state = 'active', moving_to = null, migration_id = null, next_attempt_at = null, \
+                revision = revision + 1 \
+          where mount_id = $1 and migration_id = $2",
     )
-    .bind(mount.mount_id)
-    .bind(&mount.path)
+    .bind(mount_id)
+    .bind(migration_id)
     .execute(store)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Remembers a move that is done.
@@ -221,6 +305,23 @@ pub async fn note_move(
     .execute(store)
     .await?;
     Ok(())
+}
+
+/// Full paths of a move that is under way: from where, to where.
+pub async fn move_under_way(
+    store: impl PgExecutor<'_>,
+    migration_id: Uuid,
+) -> sqlx::Result<Option<(String, String)>> {
+    let row = sqlx::query(
+        "select case kind when 'auth' then 'auth/' else '' end || path, \
+                case kind when 'auth' then 'auth/' else '' end || moving_to \
+           from leasehold_broker.mounts where migration_id = $1",
+    )
+    .bind(migration_id)
+    .fetch_optional(store)
+    .await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .transpose()
 }
 
 /// Source and target of a move that is done.

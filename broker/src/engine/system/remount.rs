@@ -2,14 +2,13 @@
 //! the status only tells what was.
 
 use serde_json::json;
-use sqlx::Executor;
 use uuid::Uuid;
 
 use crate::engine;
 use crate::fields::{FieldType, FieldValue};
-use crate::lease::{self, Mode};
+use crate::lease;
 use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response};
-use crate::mount::{Mount, MountKind};
+use crate::mount::MountKind;
 use crate::path;
 use crate::store::mounts;
 
@@ -140,57 +139,31 @@ async fn remount(call: &Call<'_>) -> Outcome {
         )));
     }
     if let Some(taken) = mounts::overlapping(&call.core.store, target.kind, &target.path).await? {
-        return Err(in_use(&taken));
+        return Err(lease::path_in_use(&taken));
     }
-    mounts::taint(&call.core.store, mount.mount_id).await?;
-    let moved = move_mount(call, &mount, &target).await;
-    if moved.is_err() {
-        mounts::untaint(&call.core.store, mount.mount_id).await?;
-    }
-    let migration_id = moved?;
+    let migration_id = lease::move_mount(call.core, &mount, &target.path).await?;
     let response = Response::data(json!({ "migration_id": migration_id.to_string() }));
     Ok(Some(response.warn(
         "Mount move has been queued. Progress will be reported in the server's log, tagged with the returned migration_id",
     )))
 }
 
-async fn move_mount(call: &Call<'_>, mount: &Mount, target: &Place) -> Result<Uuid, Fault> {
-    let from = mount.full_path();
-    lease::end_prefix(call.core, from.trim_end_matches('/'), Mode::Wait).await?;
-    let moved = Mount {
-        path: target.path.clone(),
-        ..mount.clone()
-    };
-    let migration_id = Uuid::new_v4();
-    let mut transaction = call.core.store.begin().await?;
-    transaction
-        .execute("lock table leasehold_broker.mounts in share row exclusive mode")
-        .await?;
-    let taken = mounts::overlapping(&mut *transaction, target.kind, &target.path).await?;
-    if let Some(taken) = taken {
-        return Err(in_use(&taken));
-    }
-    mounts::relocate(&mut *transaction, &moved).await?;
-    mounts::note_move(&mut *transaction, migration_id, &from, &moved.full_path()).await?;
-    transaction.commit().await?;
-    tracing::info!(from, to = moved.full_path(), %migration_id, "moved a mount");
-    Ok(migration_id)
-}
-
-fn in_use(path: &str) -> Fault {
-    Fault::bad(format!("path already in use at \"{path}\""))
-}
-
 async fn status(call: &Call<'_>) -> Outcome {
     let Ok(migration_id) = Uuid::parse_str(call.capture("migration_id")) else {
         return Ok(None);
     };
-    let Some((source, target)) = mounts::noted_move(&call.core.store, migration_id).await? else {
-        return Ok(None);
+    let store = &call.core.store;
+    // In this order: what ends between the two looks is found by the second.
+    let (status, (source, target)) = match mounts::move_under_way(store, migration_id).await? {
+        Some(paths) => ("in-progress", paths),
+        None => match mounts::noted_move(store, migration_id).await? {
+            Some(paths) => ("success", paths),
+            None => return Ok(None),
+        },
     };
     Ok(Some(Response::data(json!({
         "migration_id": migration_id.to_string(),
-        "migration_info": { "source_mount": source, "target_mount": target, "status": "success" },
+        "migration_info": { "source_mount": source, "target_mount": target, "status": status },
     }))))
 }
 
