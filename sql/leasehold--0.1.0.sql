@@ -32,6 +32,9 @@
 --   changes(at_most int = 500, scope text = null)
 --      -> rows of (id bigint, lease_id text, kind text, ttl_seconds bigint, expires_at timestamptz, cause text, at timestamptz)
 --   ack_changes(ids bigint[], scope text = null)                  -> bigint
+--   inventory(after text = '', at_most int = 500, scope text = null)
+--      -> rows of (lease_id text, role text, login text, owner text, age_seconds bigint, ttl_seconds bigint,
+--                  max_ttl_seconds bigint, cap_seconds bigint)
 --   sweep(at_most int = 500)                                      -> bigint
 --   register_scope(scope text, key text)                          -> void
 --
@@ -357,6 +360,14 @@ as 'MODULE_PATHNAME', 'ack_changes_wrapper';
 comment on function leasehold.ack_changes(bigint[], text) is
 'Acknowledges changes by their ids; how many of them were still there';
 
+create function leasehold.inventory(after text default '', at_most int default 500, scope text default null)
+returns table (lease_id text, role text, login text, owner text, age_seconds bigint, ttl_seconds bigint,
+               max_ttl_seconds bigint, cap_seconds bigint)
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'read_inventory_wrapper';
+comment on function leasehold.inventory(text, int, text) is
+'The active leases of a scope after an id, in order: what a store compares itself with. Maximum and cap count from the issue';
+
 create function leasehold.register_scope(scope text, key text)
 returns void
 language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
@@ -678,7 +689,8 @@ grant execute on function
     leasehold.settle(text[], text),
     leasehold.renew(text, interval, interval, text, text),
     leasehold.changes(int, text),
-    leasehold.ack_changes(bigint[], text)
+    leasehold.ack_changes(bigint[], text),
+    leasehold.inventory(text, int, text)
  to leasehold_issuer;
 grant execute on function
     leasehold.revoke(text, text),

@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod end;
+pub mod inventory;
 pub mod issue;
 pub mod login;
 pub mod owner;

@@ -50,6 +50,7 @@ fn every_function_says_who_may_call_it() -> Result<()> {
         ("await_ended", "admin broker issuer"),
         ("changes", "broker issuer"),
         ("ack_changes", "broker issuer"),
+        ("inventory", "broker issuer"),
         ("register_scope", "broker definer issuer"),
         ("sweep", "admin broker issuer"),
         ("check", "admin reader"),
@@ -243,6 +244,7 @@ fn a_scope_is_for_those_who_show_its_key() -> Result<()> {
         "select leasehold.owner_ends('o', null, null, 1, 'store')",
         "select leasehold.changes(10, 'store')",
         "select leasehold.ack_changes('{1}', 'store')",
+        "select leasehold.inventory(scope => 'store')",
         "select leasehold.issue('r', scope => 'not registered')",
     ] {
         assert_eq!(state(issuer(text)), "LH008", "{text}");

@@ -101,13 +101,15 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 ];
 
 /// Imports that the table would refuse, each with its reason.
-const EXCEPTIONS: [(&str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str); 4] = [
     // The layout of the shared memory is the workers'; only ffi may map it.
     ("pg_ext/src/ffi/shmem.rs", "crate::worker::board::Board;"),
     // The hook on DROP EXTENSION wakes the sweeper.
     ("pg_ext/src/ffi/guard.rs", "crate::worker::wake;"),
     // A noun of the seam: an owner as rows have it and targets are told it.
     ("broker/src/store/leases.rs", "crate::target::Owner;"),
+    // Likewise a lease as its target holds it, to be taken into the index.
+    ("broker/src/store/comparison.rs", "crate::target::Held;"),
 ];
 
 /// Pure single files of the broker: no I/O in any form.

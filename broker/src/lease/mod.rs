@@ -4,6 +4,8 @@
 //! another broker could have changed. The store's rows are an index; a row leaves only on its target's word.
 
 mod changes;
+mod comparison;
+mod digest;
 mod end;
 mod errands;
 mod folder;
@@ -18,6 +20,7 @@ mod settle;
 mod terms;
 mod worker;
 
+pub use digest::digest;
 pub use end::{End, Mode, end_lease, end_prefix};
 pub use errands::Errands;
 pub use folder::list;

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use super::digest::overtake;
 use super::{LeaseError, reach};
 use crate::core::Core;
 use crate::store::leases::{self, LeaseRow};
 use crate::target::{Recipe, Refusal};
+
+/// How often a recipe may turn out to be another one.
+const TRIES: usize = 4;
 
 /// What is asked for.
 pub struct Renewal<'a> {
@@ -22,33 +26,43 @@ pub struct Renewal<'a> {
 /// Renews a lease; gives back the seconds it has from now.
 pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, LeaseError> {
     let lease_id = &renewal.lease.lease_id;
-    let granted = match once(core, renewal).await {
-        Err(LeaseError::Target(error))
-            if matches!(
-                error.refusal(),
-                Some(Refusal::UnknownRecipe | Refusal::OtherRecipe)
-            ) =>
-        {
-            reach::ask(core, renewal.lease.target_id, |target| {
-                let name = renewal.recipe.name.clone();
-                async move {
-                    target.forget_recipe(&name);
-                    Ok(())
+    let mut recipe = renewal.recipe.clone();
+    let mut tries = 1;
+    let granted = loop {
+        let error = match once(core, renewal, &recipe).await {
+            Err(LeaseError::Target(error)) if tries < TRIES => error,
+            other => break other?,
+        };
+        match error.refusal() {
+            Some(Refusal::UnknownRecipe | Refusal::OtherRecipe) if tries == 1 => {
+                reach::ask(core, renewal.lease.target_id, |target| {
+                    let name = recipe.name.clone();
+                    async move {
+                        target.forget_recipe(&name);
+                        Ok(())
+                    }
+                })
+                .await?;
+            }
+            Some(Refusal::OtherRecipe) => {
+                let (mount_id, role) = (renewal.lease.mount_id, &renewal.lease.role);
+                match overtake(core, mount_id, role, recipe.revision).await? {
+                    Some(revision) => recipe.revision = revision,
+                    None => return Err(error.into()),
                 }
-            })
-            .await?;
-            once(core, renewal).await?
+            }
+            _ => return Err(error.into()),
         }
-        other => other?,
+        tries += 1;
     };
     leases::renewed(&core.store, std::slice::from_ref(lease_id), &[granted]).await?;
     Ok(granted)
 }
 
-async fn once(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, LeaseError> {
+async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Result<i64, LeaseError> {
     let (ttl, max_ttl) = (renewal.ttl_seconds, renewal.max_ttl_seconds);
     reach::ask(core, renewal.lease.target_id, |target| {
-        let (lease_id, recipe) = (renewal.lease.lease_id.clone(), renewal.recipe.clone());
+        let (lease_id, recipe) = (renewal.lease.lease_id.clone(), recipe.clone());
         async move {
             let digest = target.recipe_digest(&recipe).await?;
             let renewed = target.renew(&lease_id, ttl, max_ttl, &digest).await?;

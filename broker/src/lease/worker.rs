@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::comparison::{self, Comparison};
 use super::{LeaseError, changes, end_owner, mount, outbox, settle};
 use crate::core::Core;
 use crate::store::{database, leases, owners, sweep};
@@ -94,11 +95,12 @@ async fn look(
 async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
     let nudged = core.errands.of(target_id);
     let mut stop = core.tasks.stop_signal();
+    let mut comparison = Comparison::default();
     let mut hot_until = Instant::now();
     let mut pause = TEND_EVERY;
     let mut failures = 0_u32;
     while keep.load(Ordering::Relaxed) && !stop.is_stopping() {
-        match round(&core, target_id).await {
+        match round(&core, target_id, &mut comparison).await {
             Ok(()) => {
                 if failures >= FAILURES_TOLD {
                     tracing::info!(%target_id, "the target answers again");
@@ -124,8 +126,12 @@ async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
     }
 }
 
-/// Tells what is due, settles what is old, hears what is new.
-async fn round(core: &Arc<Core>, target_id: Uuid) -> Result<(), LeaseError> {
+/// Tells what is due, settles what is old, hears what is new, and sees whether both tell the same story.
+async fn round(
+    core: &Arc<Core>,
+    target_id: Uuid,
+    comparison: &mut Comparison,
+) -> Result<(), LeaseError> {
     if core.keys.is_sealed() || !database::has_way(&core.store, target_id).await? {
         return Ok(());
     }
@@ -133,7 +139,7 @@ async fn round(core: &Arc<Core>, target_id: Uuid) -> Result<(), LeaseError> {
     let target = outbox::any(core, target_id).await?;
     settle::settle_old(core, &target).await?;
     while changes::consume(core, &target).await? {}
-    Ok(())
+    comparison::go_on(core, &target, comparison).await
 }
 
 async fn end_expired_tokens(core: &Arc<Core>) -> Result<(), crate::logical::Fault> {

@@ -318,6 +318,29 @@ pub async fn renew_revisions(
     Ok(())
 }
 
+/// Roles written since a backup, at most: by so much a restored store goes ahead of what a target remembers.
+const OVERTAKE: i64 = 1_000;
+
+/// Gives a role, if it still has this revision, one that is far beyond. None: it has another one.
+pub async fn overtake_revision(
+    store: impl PgExecutor<'_>,
+    mount_id: Uuid,
+    name: &str,
+    revision: i64,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "update leasehold_broker.database_roles \
+            set revision = setval('leasehold_broker.role_revision', nextval('leasehold_broker.role_revision') + $4) \
+          where mount_id = $1 and name = $2 and revision = $3 returning revision",
+    )
+    .bind(mount_id)
+    .bind(name)
+    .bind(revision)
+    .bind(OVERTAKE)
+    .fetch_optional(store)
+    .await
+}
+
 /// Deletes a role; gives back a revision that is newer than its last, or None if it was not there.
 pub async fn delete_role(
     store: &mut PgConnection,

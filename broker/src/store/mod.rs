@@ -4,6 +4,7 @@
 //! decided above. Absence is `Ok(None)`.
 
 pub mod callers;
+pub mod comparison;
 mod connect;
 pub mod cubbyholes;
 pub mod database;

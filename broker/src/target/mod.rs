@@ -25,7 +25,8 @@ use crate::secret::Password;
 pub use details::{ConnectionDetails, redacted};
 pub use error::{Refusal, TargetError};
 pub use verb::{
-    Change, ChangeKind, Ended, Issue, Issued, LeaseState, Outcome, Owner, Recipe, Renewed, Settled,
+    Change, ChangeKind, Ended, Held, Issue, Issued, LeaseState, Outcome, Owner, Recipe, Renewed,
+    Settled,
 };
 pub use verify::{Verified, verify};
 

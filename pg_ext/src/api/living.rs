@@ -1,11 +1,11 @@
-//! `renew`, `revoke`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`.
+//! `renew`, `revoke`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`, `inventory`.
 
 use super::args::{need, verb};
 use crate::catalog::time;
 use crate::core::ttl::{Wish, left_seconds};
 use crate::ffi::{clock, durable, xact};
 use crate::lease::owner::{self, Claim};
-use crate::lease::{changes, renew, revoke};
+use crate::lease::{changes, inventory, renew, revoke};
 use crate::worker::wake;
 use pgrx::datum::{Array, Interval, TimestampWithTimeZone};
 use pgrx::iter::TableIterator;
@@ -135,5 +135,46 @@ fn ack_changes(ids: Option<Array<'_, i64>>, scope: Option<&str>) -> Result<i64, 
     verb(|db, caller| {
         let ids: Vec<i64> = need("ids", ids)?.iter().flatten().collect();
         changes::acknowledge(db, caller, &ids, scope)
+    })
+}
+
+#[pg_extern(sql = false, name = "inventory")]
+#[expect(clippy::type_complexity, reason = "the columns of the SQL function")]
+fn read_inventory(
+    after: Option<&str>,
+    at_most: Option<i32>,
+    scope: Option<&str>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(lease_id, String),
+            name!(role, String),
+            name!(login, Option<String>),
+            name!(owner, Option<String>),
+            name!(age_seconds, i64),
+            name!(ttl_seconds, i64),
+            name!(max_ttl_seconds, i64),
+            name!(cap_seconds, Option<i64>),
+        ),
+    >,
+    ErrorReport,
+> {
+    verb(|db, caller| {
+        let at_most = i64::from(need("at_most", at_most)?);
+        let leases = inventory::read(db, caller, need("after", after)?, at_most, scope)?;
+        let now = clock::wall();
+        Ok(TableIterator::new(leases.into_iter().map(move |lease| {
+            (
+                lease.lease_id,
+                lease.role,
+                lease.login,
+                lease.owner,
+                left_seconds(now, lease.issued_at),
+                left_seconds(lease.expires_at, now),
+                left_seconds(lease.max_expires_at, lease.issued_at),
+                lease.cap_at.map(|cap| left_seconds(cap, lease.issued_at)),
+            )
+        })))
     })
 }

@@ -96,6 +96,9 @@ thread_local! {
         "select ", columns!(), " from leasehold.live_leases where scope = any($1) and lease_id = $2 for update")) };
     static FIND: Plan = const { Plan::new(concat!(
         "select ", columns!(), " from leasehold.live_leases where scope = any($1) and lease_id = $2")) };
+    static PAGE: Plan = const { Plan::new(concat!(
+        "select ", columns!(), " from leasehold.live_leases
+          where scope = $1 and lease_id > $2 and state = 'active' order by lease_id limit $3")) };
     static RENEW: Plan = const { Plan::new(
         "update leasehold.live_leases set expires_at = $2, max_expires_at = $3, due_at = $4 where lease_number = $1") };
 }
@@ -150,6 +153,17 @@ pub fn find(
     lease_id: &str,
 ) -> Result<Vec<Lease>, Fault> {
     read(rows(db, &FIND, &[scopes.to_vec().into(), lease_id.into()])?)
+}
+
+/// The active leases of a scope whose ids come after `after`, in order.
+pub fn page(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    after: &str,
+    at_most: i64,
+) -> Result<Vec<Lease>, Fault> {
+    let args = [scope.into(), after.into(), at_most.into()];
+    read(rows(db, &PAGE, &args)?)
 }
 
 /// Moves the ends of a lease whose row is locked.

@@ -164,8 +164,12 @@ async fn make(
     let login = login(call, plan)?;
     let target = lease::reach_config(call.core, &plan.config).await?;
     // Before the verifier: the server's iteration count is known once it has been asked anything.
-    target.recipe_digest(&plan.recipe).await?;
+    let (core, mount_id) = (call.core, call.mount.mount_id);
+    let known = lease::digest(core, &target, mount_id, &plan.role.name, &plan.recipe).await?;
     let password = password::generate(&mut rand::rng());
+    if known.is_none() {
+        return Ok((Made::Stale, password, login));
+    }
     let iterations = target.iterations();
     let for_verifier = password.clone();
     let verifier = tokio::task::spawn_blocking(move || {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod ending;
+mod inventory;
 mod issue;
 mod owner;
 mod recipe;
@@ -9,6 +10,7 @@ mod renew;
 
 pub use changes::{Change, ChangeKind};
 pub use ending::{Ended, LeaseState};
+pub use inventory::Held;
 pub use issue::{Issue, Issued, Outcome, Settled};
 pub use owner::Owner;
 pub use recipe::Recipe;
