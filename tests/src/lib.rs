@@ -7,13 +7,19 @@
 mod actor;
 mod broker;
 pub mod built;
+mod clock;
 mod cluster;
 pub mod crash;
+mod engine;
 pub mod golden;
+mod proxy;
 mod served;
 mod watch;
 
 pub use actor::{Actor, Answer};
 pub use broker::{Broker, DevOptions};
+pub use clock::clock_shift;
 pub use cluster::{Cluster, Options, Stop, wait_until};
-pub use served::Served;
+pub use engine::Engine;
+pub use proxy::{Freeze, Wire};
+pub use served::{Served, Setup};

@@ -15,15 +15,27 @@ use crate::{Actor, Cluster, built};
 /// Longest way from a start, or from a crash of the store, to an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A broker on a store of its own; killed when dropped.
+/// A broker on a store of its own, or one of several on one store; killed when dropped.
 pub struct Served {
     process: Option<Child>,
     folder: PathBuf,
     address: String,
-    /// What of its configuration another broker on this store has too.
-    shared: String,
+    /// Port and name of the store's database.
+    store: (u16, String),
+    environment: Vec<(String, String)>,
     unseal_key: String,
     root_token: String,
+}
+
+/// How a broker differs from the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Port under which it reaches the store's server, if it is not the server's own.
+    pub store_port: Option<u16>,
+    /// More lines of configuration.
+    pub more: String,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Served {
@@ -31,51 +43,68 @@ impl Served {
     /// `more` is added to the configuration.
     pub fn start(cluster: &Cluster, store: &str, more: &str) -> Result<Served> {
         cluster.create_database(store)?;
-        let url = cluster.url(Cluster::SUPERUSER, Cluster::SUPERUSER_PASSWORD, store);
-        let mut served = Served::place(format!(
-            "storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n{more}\n"
-        ))?;
-        served.spawn()?;
+        let setup = Setup {
+            more: more.to_owned(),
+            ..Setup::default()
+        };
+        let mut served = Served::spawned(cluster.port(), store, &setup)?;
         served.until_answers(|status| status == 501)?;
-        let made = served
+        served.initialise()?;
+        Ok(served)
+    }
+
+    /// Starts a broker on a database that is there, whatever is in it; it may be sealed, or not initialised.
+    pub fn spawned(port: u16, store: &str, setup: &Setup) -> Result<Served> {
+        let folder = tempfile_folder()?;
+        let own_port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let address = format!("127.0.0.1:{own_port}");
+        let url = format!(
+            "postgresql://{}:{}@127.0.0.1:{}/{store}?sslmode=disable",
+            Cluster::SUPERUSER,
+            Cluster::SUPERUSER_PASSWORD,
+            setup.store_port.unwrap_or(port)
+        );
+        let config = format!(
+            "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n\
+             storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n{}\n",
+            setup.more
+        );
+        std::fs::write(folder.join("config.hcl"), config)?;
+        let mut served = Served {
+            process: None,
+            folder,
+            address,
+            store: (port, store.to_owned()),
+            environment: setup.environment.clone(),
+            unseal_key: String::new(),
+            root_token: String::new(),
+        };
+        served.spawn()?;
+        Ok(served)
+    }
+
+    /// Another broker on the same store, unsealed.
+    pub fn beside(&self, setup: &Setup) -> Result<Served> {
+        let mut served = Served::spawned(self.store.0, &self.store.1, setup)?;
+        served.unseal_key.clone_from(&self.unseal_key);
+        served.root_token.clone_from(&self.root_token);
+        served.until_answers(|status| status == 503 || status == 200)?;
+        served.unseal()?;
+        Ok(served)
+    }
+
+    /// Initialises the store with one share, and unseals this broker.
+    pub fn initialise(&mut self) -> Result<()> {
+        let made = self
             .nobody()
             .put(
                 "sys/init",
                 json!({"secret_shares": 1, "secret_threshold": 1}),
             )?
             .expect(200)?;
-        served.unseal_key = made.text_at("/keys_base64/0")?;
-        served.root_token = made.text_at("/root_token")?;
-        served.unseal()?;
-        Ok(served)
-    }
-
-    /// One more broker on the same store, unsealed.
-    pub fn beside(&self) -> Result<Served> {
-        let mut served = Served::place(self.shared.clone())?;
-        served.unseal_key = self.unseal_key.clone();
-        served.root_token = self.root_token.clone();
-        served.start_again()?;
-        Ok(served)
-    }
-
-    /// A folder with a configuration, and a port that is free now.
-    fn place(shared: String) -> Result<Served> {
-        let folder = tempfile_folder()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
-        let config = format!(
-            "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n{shared}"
-        );
-        std::fs::write(folder.join("config.hcl"), config)?;
-        Ok(Served {
-            process: None,
-            folder,
-            address,
-            shared,
-            unseal_key: String::new(),
-            root_token: String::new(),
-        })
+        self.unseal_key = made.text_at("/keys_base64/0")?;
+        self.root_token = made.text_at("/root_token")?;
+        self.unseal()
     }
 
     fn spawn(&mut self) -> Result<()> {
@@ -89,6 +118,7 @@ impl Served {
                 "-config={}",
                 self.folder.join("config.hcl").display()
             ))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -98,7 +128,8 @@ impl Served {
         Ok(())
     }
 
-    fn until_answers(&mut self, wanted: impl Fn(u16) -> bool) -> Result<()> {
+    /// Waits until `sys/health` answers with such a status.
+    pub fn until_answers(&self, wanted: impl Fn(u16) -> bool) -> Result<()> {
         let nobody = self.nobody();
         wait_until(PATIENCE, "the broker answers", || {
             Ok(nobody
@@ -178,6 +209,25 @@ impl Served {
     /// Whoever holds the first root token.
     pub fn root(&self) -> Actor {
         Actor::new(&self.address, Some(&self.root_token))
+    }
+
+    /// A new token with one policy, which is written first; `more` goes into the token's creation.
+    pub fn holder(&self, policy: &str, text: &str, more: serde_json::Value) -> Result<Actor> {
+        let root = self.root();
+        root.put(
+            &format!("sys/policies/acl/{policy}"),
+            json!({ "policy": text }),
+        )?
+        .expect(204)?;
+        let mut wanted = json!({ "policies": [policy] });
+        if let (Some(wanted), Some(more)) = (wanted.as_object_mut(), more.as_object()) {
+            wanted.extend(more.clone());
+        }
+        let token = root
+            .post("auth/token/create", wanted)?
+            .expect(200)?
+            .text_at("/auth/client_token")?;
+        Ok(root.with_token(&token))
     }
 
     /// What it has logged so far, over all starts.

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub use control::Stop;
 pub use options::Options;
+pub(crate) use place::new_folder;
 
 /// One running PostgreSQL cluster.
 pub struct Cluster {

@@ -97,7 +97,7 @@ pub(super) fn keep() -> bool {
 }
 
 /// A new, empty folder of the server's user.
-pub(super) fn new_folder(name: &str) -> Result<PathBuf> {
+pub(crate) fn new_folder(name: &str) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = base()?.join(format!("{name}{number}"));

@@ -140,6 +140,23 @@ impl Cluster {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
+    /// One database as `pg_dump` writes it.
+    pub fn dump_database(&self, name: &str) -> Result<String> {
+        let mut command = place::as_server_user(prefix::of_this_run()?.bin.join("pg_dump"));
+        command
+            .arg("-h")
+            .arg(self.socket_folder())
+            .args(["-p", &self.port().to_string()])
+            .args(["-U", Self::SUPERUSER, name]);
+        let output = command.output().context("running pg_dump")?;
+        ensure!(
+            output.status.success(),
+            "pg_dump: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// The whole cluster as `pg_dumpall` writes it, but for the superuser that every cluster has.
     pub fn dump(&self) -> Result<String> {
         let mut command = place::as_server_user(prefix::of_this_run()?.bin.join("pg_dumpall"));

@@ -1,0 +1,157 @@
+//! What ends a token ends its leases: also with every broker down, for children, for batch tokens, and with the target
+//! away when it was said.
+
+use anyhow::{Result, ensure};
+use leasehold_tests::{Cluster, Engine, Options, Served, Setup, Stop, wait_until};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const READER: &str = "path \"db/creds/*\" { capabilities = [\"read\"] }\n\
+     path \"auth/token/create\" { capabilities = [\"update\"] }\n\
+     path \"auth/token/renew-self\" { capabilities = [\"update\"] }";
+
+struct Scene {
+    store: Cluster,
+    target: Cluster,
+    broker: Served,
+    engine: Engine,
+}
+
+impl Scene {
+    fn start() -> Result<Scene> {
+        let store = Cluster::start(Options::default())?;
+        let target = Cluster::start(Options::default())?;
+        let broker = Served::start(&store, "store", "")?;
+        let engine = Engine::ready(&broker.root(), "db", target.port())?;
+        Ok(Scene {
+            store,
+            target,
+            broker,
+            engine,
+        })
+    }
+
+    fn login_is_there(&self, login: &str) -> Result<bool> {
+        let there = format!("select count(*) from pg_roles where rolname = '{login}'");
+        Ok(self.target.psql(&there)? == "1")
+    }
+}
+
+/// A child of a token.
+fn child(of: &leasehold_tests::Actor, more: Value) -> Result<leasehold_tests::Actor> {
+    let made = of.post("auth/token/create", more)?.expect(200)?;
+    Ok(of.with_token(&made.text_at("/auth/client_token")?))
+}
+
+#[test]
+fn leases_end_with_their_token_while_every_broker_is_down() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let parent = scene
+        .broker
+        .holder("reader", READER, json!({ "ttl": "6s" }))?;
+    let mut logins = Vec::new();
+    // Its own, a child's that could live longer, one of a batch token below it, and one of a batch token's own end.
+    let child_of_it = child(&parent, json!({ "ttl": "1h" }))?;
+    let batch = child(&parent, json!({ "type": "batch", "ttl": "1h" }))?;
+    let orphan = scene.broker.holder(
+        "reader",
+        READER,
+        json!({ "type": "batch", "no_parent": true, "ttl": "6s" }),
+    )?;
+    for actor in [&parent, &child_of_it, &batch, &orphan] {
+        logins.push(scene.engine.seen_by(actor).issue("r")?.1);
+    }
+    let (_, of_root) = scene.engine.issue("r")?;
+    scene.broker.kill()?;
+    for login in &logins {
+        ensure!(scene.login_is_there(login)?, "{login} ended too early");
+    }
+    for login in &logins {
+        wait_until(Duration::from_secs(10), "it ended with its token", || {
+            Ok(!scene.login_is_there(login)?)
+        })?;
+    }
+    ensure!(scene.login_is_there(&of_root)?, "another token's has ended");
+    // Whoever comes next hears of it.
+    let another = scene.broker.beside(&Setup::default())?;
+    wait_until(PATIENCE, "the store has heard", || {
+        let left = scene
+            .store
+            .psql_in("store", "select count(*) from leasehold_broker.leases")?;
+        Ok(left == "1")
+    })?;
+    another.root().get("auth/token/lookup-self")?.expect(200)?;
+    Ok(())
+}
+
+#[test]
+fn a_renewed_token_keeps_its_leases_though_the_target_was_away() -> Result<()> {
+    let scene = Scene::start()?;
+    let holder = scene
+        .broker
+        .holder("reader", READER, json!({ "ttl": "8s" }))?;
+    let (_, login) = scene.engine.seen_by(&holder).issue("r")?;
+    let left_alone = scene
+        .broker
+        .holder("reader", READER, json!({ "ttl": "8s" }))?;
+    let (_, ending) = scene.engine.seen_by(&left_alone).issue("r")?;
+    scene.target.stop(Stop::Fast)?;
+    holder
+        .post("auth/token/renew-self", json!({ "increment": "1h" }))?
+        .expect(200)?;
+    let waiting = scene.store.psql_in(
+        "store",
+        "select string_agg(kind, ',') from leasehold_broker.outbox",
+    )?;
+    assert_eq!(waiting, "move_owner");
+    scene.target.start_again()?;
+    wait_until(PATIENCE, "the other token's lease has ended", || {
+        Ok(!scene.login_is_there(&ending)?)
+    })?;
+    std::thread::sleep(Duration::from_millis(500));
+    ensure!(
+        scene.login_is_there(&login)?,
+        "the lease of a renewed token has ended"
+    );
+    let due = scene.target.psql(&format!(
+        "select extract(epoch from ends_at - now()) > 3000 from leasehold.owners o join leasehold.leases l on l.owner = o.owner \
+          where l.login = '{login}'"
+    ))?;
+    assert_eq!(due, "t");
+    Ok(())
+}
+
+#[test]
+fn a_batch_token_ends_with_its_parent_and_caps_its_leases() -> Result<()> {
+    let scene = Scene::start()?;
+    let parent = scene
+        .broker
+        .holder("reader", READER, json!({ "ttl": "1h" }))?;
+    let batch = child(&parent, json!({ "type": "batch", "ttl": "30m" }))?;
+    let (lease, login) = scene.engine.seen_by(&batch).issue("r")?;
+    // A renewal can not pass the token's own end.
+    let renewed = scene
+        .broker
+        .root()
+        .put(
+            "sys/leases/renew",
+            json!({ "lease_id": lease, "increment": "10h" }),
+        )?
+        .expect(200)?;
+    let granted = renewed.at("/lease_duration")?.as_i64();
+    ensure!(
+        granted.is_some_and(|ttl| (1_700..=1_800).contains(&ttl)),
+        "{granted:?}"
+    );
+    // And the parent's end is its own.
+    scene
+        .broker
+        .root()
+        .post("auth/token/revoke", json!({ "token": parent.token() }))?
+        .expect(204)?;
+    batch.get("db/creds/r")?.expect(403)?;
+    wait_until(PATIENCE, "its lease has ended", || {
+        Ok(!scene.login_is_there(&login)? && scene.engine.ttl(&lease)?.is_none())
+    })
+}
