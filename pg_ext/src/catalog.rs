@@ -17,6 +17,7 @@ pub mod recipes;
 pub mod requests;
 pub mod restored;
 pub mod scopes;
+pub mod shared;
 pub mod spread;
 pub mod status;
 pub mod time;

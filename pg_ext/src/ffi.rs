@@ -8,6 +8,7 @@ pub mod databases;
 pub mod drop;
 pub mod durable;
 pub mod grant;
+pub mod group;
 pub mod guard;
 pub mod identity;
 pub mod inval;

@@ -5,6 +5,7 @@ pub mod board;
 mod cleaner;
 mod entry;
 mod errands;
+mod groups;
 pub mod heartbeat;
 mod hunt;
 mod job;

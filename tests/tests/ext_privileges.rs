@@ -54,6 +54,8 @@ fn every_function_says_who_may_call_it() -> Result<()> {
         ("register_scope", "broker definer issuer"),
         ("sweep", "admin broker issuer"),
         ("check", "admin reader"),
+        ("lint", "admin broker definer reader"),
+        ("doctor", "admin reader"),
         ("heartbeat", "admin broker definer issuer reader"),
         ("installation", "admin broker definer issuer reader"),
         ("api_version", "admin broker definer issuer reader"),

@@ -2,11 +2,13 @@
 
 use super::args::{names, need, texts, verb};
 use crate::catalog::recipes::Terms;
-use crate::role::{define, offer};
+use crate::core::error::Fault;
+use crate::role::{define, offer, statements};
 use pgrx::datum::{Array, Interval};
-use pgrx::pg_extern;
+use pgrx::iter::TableIterator;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{name, pg_extern};
 use std::ffi::CStr;
 
 #[pg_extern(sql = false)]
@@ -84,4 +86,31 @@ fn withdraw_group(
         let from = need("from_role", from_role)?.to_string_lossy();
         offer::withdraw(db, caller.role, &group, &from)
     })
+}
+
+/// `leasehold.lint(statements)`: nothing is run and nothing looked up, so anybody who may define may ask.
+#[pg_extern(sql = false, name = "lint")]
+fn lint_statements(
+    statements: Option<Array<'_, &str>>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(severity, String),
+            name!(what, String),
+            name!(hint, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let texts = texts("statements", statements)?;
+    statements::check(&texts).map_err(Fault::from)?;
+    let findings = statements::lint::lint(&texts);
+    Ok(TableIterator::new(findings.into_iter().map(|finding| {
+        (
+            finding.severity.word().to_owned(),
+            finding.what,
+            finding.hint,
+        )
+    })))
 }

@@ -1,8 +1,8 @@
 //! The text of our security labels. Labels are readable by everyone in the cluster, so they carry an
 //! installation's random id and an internal number, never a lease id.
 //!
-//! A database that holds the extension is labelled `UUID`, a login `UUID/NUMBER`, and a group role that is
-//! ours `group`.
+//! A database that holds the extension is labelled `UUID`, a login `UUID/NUMBER`, the group that holds the grants of a
+//! shared recipe `shared/UUID/NUMBER`, and a group role that is ours for good `group`.
 
 use std::fmt;
 
@@ -20,6 +20,28 @@ pub struct Mark {
     pub installation: Installation,
     /// The internal number of the lease (never its id).
     pub lease_number: i64,
+}
+
+/// What the label of a shared recipe's group says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct GroupMark {
+    /// The installation that made the group.
+    pub installation: Installation,
+    /// The internal number of the group.
+    pub group_number: i64,
+}
+
+impl GroupMark {
+    const PREFIX: &str = "shared/";
+
+    /// Reads the label of a group; `None` is a label that is not ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mark = Mark::parse(text.strip_prefix(Self::PREFIX)?)?;
+        Some(Self {
+            installation: mark.installation,
+            group_number: mark.lease_number,
+        })
+    }
 }
 
 impl Installation {
@@ -77,6 +99,18 @@ impl fmt::Display for Installation {
     }
 }
 
+impl fmt::Display for GroupMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{}/{}",
+            Self::PREFIX,
+            self.installation,
+            self.group_number
+        )
+    }
+}
+
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.installation, self.lease_number)
@@ -85,7 +119,7 @@ impl fmt::Display for Mark {
 
 #[cfg(test)]
 mod tests {
-    use super::{Installation, Mark};
+    use super::{GroupMark, Installation, Mark};
     use proptest::prelude::{any, proptest};
 
     fn check(input: &str, expect: Option<i64>) {
@@ -120,6 +154,10 @@ mod tests {
             let mark = Mark { installation: Installation(bytes), lease_number: number };
             assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
             assert_eq!(Installation::parse(&mark.installation.to_string()), Some(mark.installation));
+            let group = GroupMark { installation: mark.installation, group_number: number };
+            assert_eq!(GroupMark::parse(&group.to_string()), Some(group));
+            assert_eq!(Mark::parse(&group.to_string()), None);
+            assert_eq!(GroupMark::parse(&mark.to_string()), None);
         }
 
         #[test]

@@ -10,6 +10,15 @@ mod render;
 
 pub use render::{PlaceError, render};
 
+/// Whether `{{name}}` stands anywhere in `text` without quotes around it.
+pub fn bare_names(text: &str) -> bool {
+    lexer::stretches(text).iter().any(|stretch| {
+        let names = [Placeholder::Name, Placeholder::Username];
+        stretch.kind == lexer::Kind::Bare
+            && names.iter().any(|name| stretch.text.contains(name.text()))
+    })
+}
+
 /// What the placeholders stand for. `{{username}}` is `{{name}}` by another name.
 #[derive(Clone, Copy)]
 pub struct Values<'a> {

@@ -1,7 +1,7 @@
 //! The databases of the cluster, read from the shared catalogs by a process that is in none of them.
 
 use super::label;
-use crate::core::label::{Installation, Mark, PROVIDER};
+use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
 use pgrx::{FromDatum, pg_sys};
 
 // `pg_shseclabel`, whose fixed OID and columns pgrx does not name.
@@ -79,16 +79,18 @@ fn scan(mut each: impl FnMut(&pg_sys::FormData_pg_database)) {
     }
 }
 
-/// A login with a mark of ours.
+/// A login with a mark of ours, or the group of a shared recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marked {
-    /// The login.
+    /// The login, or the group.
     pub login: pg_sys::Oid,
-    /// What its label says.
-    pub mark: Mark,
+    /// Whose it is.
+    pub installation: Installation,
+    /// The number in its label: of the lease, or of the group.
+    pub number: i64,
 }
 
-/// Every login of the cluster that carries a mark of ours, whichever installation's. Inside a transaction; it needs no
+/// Every login and every group of the cluster that carries a mark of ours, whichever installation's. Inside a transaction; it needs no
 /// database.
 pub fn marked_logins() -> Vec<Marked> {
     let mut found = Vec::new();
@@ -114,11 +116,17 @@ pub fn marked_logins() -> Vec<Marked> {
             if text(PROVIDER_COLUMN).as_deref() != Some(PROVIDER) {
                 continue;
             }
-            let label = text(LABEL);
-            if let Some(mark) = label.as_deref().and_then(Mark::parse) {
+            let Some(label) = text(LABEL) else {
+                continue;
+            };
+            let login = Mark::parse(&label).map(|mark| (mark.installation, mark.lease_number));
+            let group =
+                || GroupMark::parse(&label).map(|mark| (mark.installation, mark.group_number));
+            if let Some((installation, number)) = login.or_else(group) {
                 found.push(Marked {
                     login: oid(OBJECT),
-                    mark,
+                    installation,
+                    number,
                 });
             }
         }

@@ -47,6 +47,77 @@ struct Want {
     columns: Vec<CString>,
 }
 
+/// A `GRANT` or `REVOKE` on objects as it is written, before any name in it is looked up.
+pub struct Written {
+    /// `GRANT`, not `REVOKE`.
+    pub is_grant: bool,
+    /// `None` if `PUBLIC`, `CURRENT_USER` or the like is among them.
+    pub grantees: Option<Vec<String>>,
+    /// `WITH GRANT OPTION`.
+    pub grant_option: bool,
+    /// `GRANTED BY`.
+    pub granted_by: bool,
+    /// Whether [`Targets`] knows objects of this kind.
+    pub known: bool,
+    /// Whether it lets the grantee make things in the object: `CREATE`, or `ALL` where that is a part of it.
+    pub creates: bool,
+}
+
+/// Reads `text`, one statement. `None` if it is neither.
+pub fn written(text: &str) -> Option<Written> {
+    use pg_sys::ObjectType as O;
+    let source = CString::new(text).ok()?;
+    let raw = parser::parse_one(&source);
+    // SAFETY: as in `read`.
+    unsafe {
+        if (*(*raw).stmt).type_ != pg_sys::NodeTag::T_GrantStmt {
+            return None;
+        }
+        let grant = &*(*raw).stmt.cast::<pg_sys::GrantStmt>();
+        let grantees = parser::pointers::<pg_sys::RoleSpec>(grant.grantees)
+            .map(|spec| {
+                let named = (*spec).roletype == pg_sys::RoleSpecType::ROLESPEC_CSTRING;
+                named.then(|| {
+                    CStr::from_ptr((*spec).rolename)
+                        .to_string_lossy()
+                        .into_owned()
+                })
+            })
+            .collect();
+        let privileges: Vec<_> = parser::pointers::<pg_sys::AccessPriv>(grant.privileges).collect();
+        let create = privileges.iter().any(|privilege| {
+            let name = (**privilege).priv_name;
+            !name.is_null() && CStr::from_ptr(name) == c"create"
+        });
+        let has_create = matches!(
+            grant.objtype,
+            O::OBJECT_SCHEMA | O::OBJECT_DATABASE | O::OBJECT_TABLESPACE
+        );
+        Some(Written {
+            is_grant: grant.is_grant,
+            grantees,
+            grant_option: grant.grant_option,
+            granted_by: !grant.grantor.is_null(),
+            known: matches!(
+                grant.objtype,
+                O::OBJECT_TABLE
+                    | O::OBJECT_SEQUENCE
+                    | O::OBJECT_FUNCTION
+                    | O::OBJECT_PROCEDURE
+                    | O::OBJECT_ROUTINE
+                    | O::OBJECT_TYPE
+                    | O::OBJECT_DOMAIN
+                    | O::OBJECT_SCHEMA
+                    | O::OBJECT_DATABASE
+                    | O::OBJECT_TABLESPACE
+                    | O::OBJECT_FDW
+                    | O::OBJECT_FOREIGN_SERVER
+            ),
+            creates: create || has_create && privileges.is_empty(),
+        })
+    }
+}
+
 /// Reads `text`, one statement that was run just now: its names are resolved as it resolved them. `None` if it is
 /// no `GRANT` on objects.
 pub fn read(text: &str) -> Option<Grant> {

@@ -1,6 +1,6 @@
 //! Our security label provider: the mark on logins and databases, which only the extension and superusers set.
 
-use crate::core::label::{Installation, Mark, PROVIDER};
+use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use std::ffi::{CStr, CString};
 
@@ -26,6 +26,24 @@ pub fn mark(login: pg_sys::Oid, installation: Installation, lease_number: i64) {
 /// The mark on `login`; `None` if it has no label of ours.
 pub fn read(login: pg_sys::Oid) -> Option<Mark> {
     Mark::parse(&get(pg_sys::AuthIdRelationId, login)?)
+}
+
+/// Labels `group` as holding the grants of a shared recipe.
+pub fn mark_group(group: pg_sys::Oid, mark: GroupMark) {
+    set(pg_sys::AuthIdRelationId, group, &mark.to_string());
+}
+
+/// The mark on a shared recipe's group; `None` if it has no such label.
+pub fn read_group(group: pg_sys::Oid) -> Option<GroupMark> {
+    GroupMark::parse(&get(pg_sys::AuthIdRelationId, group)?)
+}
+
+/// The installation that a login or a group is marked for.
+pub fn owner_of(role: pg_sys::Oid) -> Option<Installation> {
+    let label = get(pg_sys::AuthIdRelationId, role)?;
+    Mark::parse(&label)
+        .map(|mark| mark.installation)
+        .or_else(|| GroupMark::parse(&label).map(|mark| mark.installation))
 }
 
 /// The installation that lives in `database`; `None` if it is not labelled. Needs no database of its own.

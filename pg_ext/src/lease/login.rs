@@ -5,6 +5,7 @@ use crate::core::error::{Fault, SqlState};
 use crate::core::scram::Verifier;
 use crate::ffi::login::NewLogin;
 use crate::ffi::{identity, login, subxact};
+use crate::role::shared::{self, SHARED};
 use crate::role::statements::{self, Kind, Step, Values};
 use crate::role::{rights, settings};
 use pgrx::PgSqlErrorCode;
@@ -69,6 +70,12 @@ pub fn make(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<Oid>, 
             rights::group(db, definer, group)?;
         }
     }
+    let mut member_of = terms.member_of.clone();
+    if terms.grants == SHARED {
+        // What its statements grant is held by the group already, so the login only joins.
+        steps.retain(|step| !matches!(step, Step::AsDefiner(_)));
+        member_of.push(shared::ensure(db, recipe, definer)?);
+    }
     let joined = statements::together(&steps, || {
         let mut joined = false;
         for step in &steps {
@@ -76,8 +83,7 @@ pub fn make(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<Oid>, 
                 Step::CreateLogin(options) => {
                     let mut groups = options.in_roles.clone();
                     groups.extend(
-                        terms
-                            .member_of
+                        member_of
                             .iter()
                             .filter(|group| !options.in_roles.contains(group))
                             .cloned(),
@@ -109,8 +115,8 @@ pub fn make(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<Oid>, 
             cure: Some("Begin with CREATE ROLE \"{{name}}\" WITH LOGIN; only a superuser's recipe may give a lease without a login.".into()),
         });
     };
-    if !joined && !terms.member_of.is_empty() {
-        login::join(name, &terms.member_of);
+    if !joined && !member_of.is_empty() {
+        login::join(name, &member_of);
     }
     login::arm(made, name, wanted.verifier.as_str(), wanted.expires_at);
     Ok(Some(made))

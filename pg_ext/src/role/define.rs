@@ -1,5 +1,6 @@
 //! Recipes: defined, replaced and dropped.
 
+use super::shared::SHARED;
 use super::{rights, statements};
 use crate::catalog::recipes::{self, Recipe, Terms};
 use crate::catalog::time;
@@ -146,11 +147,15 @@ fn check_terms(terms: &Terms) -> Result<(), Fault> {
             "Give how many sessions a login may have at once, or null (or -1) for no limit.",
         ));
     }
-    if terms.grants != "own" {
-        return Err(Fault::argument(
-            format!("grants can not be \"{}\"", terms.grants),
-            "The way this version knows is 'own': each login gets what its statements grant.",
-        ));
+    match terms.grants.as_str() {
+        "own" => {}
+        SHARED => statements::share::check(&terms.creation)?,
+        other => {
+            return Err(Fault::argument(
+                format!("grants can not be \"{other}\""),
+                "Say 'own' (each login gets what the statements grant) or 'shared' (a group of the recipe's own gets it, once).",
+            ));
+        }
     }
     if terms.reassign_to.is_some() && terms.drop_owned {
         return Err(Fault::argument(

@@ -11,9 +11,11 @@
 mod classify;
 mod effect;
 mod error;
+pub mod lint;
 mod locks;
 mod plan;
 mod run;
+pub mod share;
 mod together;
 
 use crate::ffi::parser::Class;

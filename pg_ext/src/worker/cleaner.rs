@@ -62,7 +62,7 @@ fn serve(item: &Item, at_home: bool) {
 
 fn clean(login: pg_sys::Oid, order: Order, at_home: bool) -> Result<(), String> {
     // Another sweeper may have finished with it, and an OID may be given out again.
-    let still_ours = txn::run(|| databases::role_exists(login) && marks(login, order.lease))
+    let still_ours = txn::run(|| databases::role_exists(login) && marks(login, order))
         .map_err(|trouble| trouble.to_string())?;
     if !still_ours {
         return Ok(());
@@ -90,8 +90,11 @@ fn clean(login: pg_sys::Oid, order: Order, at_home: bool) -> Result<(), String> 
     result.map_err(say)?
 }
 
-fn marks(login: pg_sys::Oid, lease: i64) -> bool {
-    label::read(login).is_some_and(|mark| mark.lease_number == lease)
+fn marks(login: pg_sys::Oid, order: Order) -> bool {
+    if order.group {
+        return label::read_group(login).is_some_and(|mark| mark.group_number == order.lease);
+    }
+    label::read(login).is_some_and(|mark| mark.lease_number == order.lease)
 }
 
 fn say(trouble: Trouble) -> String {

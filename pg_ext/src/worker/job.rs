@@ -57,6 +57,8 @@ pub struct Order {
     pub prepared_only: bool,
     /// Whether the login belongs to an installation that no database holds.
     pub stranger: bool,
+    /// Whether it is no login but the group of a shared recipe, and the number is the group's.
+    pub group: bool,
 }
 
 /// What came of it.
@@ -76,6 +78,7 @@ const DROP_OWNED: u32 = 1;
 const STATEMENTS: u32 = 2;
 const PREPARED_ONLY: u32 = 4;
 const STRANGER: u32 = 8;
+const GROUP: u32 = 16;
 
 impl Order {
     /// An order to roll back what `login` has prepared, and nothing else.
@@ -88,6 +91,16 @@ impl Order {
             statements: false,
             prepared_only: true,
             stranger: false,
+            group: false,
+        }
+    }
+
+    /// An order to clean the group of a shared recipe away.
+    pub fn group(number: i64, role: pg_sys::Oid) -> Self {
+        Self {
+            prepared_only: false,
+            group: true,
+            ..Self::prepared_only(number, role)
         }
     }
 
@@ -113,7 +126,8 @@ impl Item {
         let flags = flag(order.drop_owned, DROP_OWNED)
             | flag(order.statements, STATEMENTS)
             | flag(order.prepared_only, PREPARED_ONLY)
-            | flag(order.stranger, STRANGER);
+            | flag(order.stranger, STRANGER)
+            | flag(order.group, GROUP);
         self.flags.store(flags, SeqCst);
         self.answer.store(0, SeqCst);
     }
@@ -130,6 +144,7 @@ impl Item {
             statements: flags & STATEMENTS != 0,
             prepared_only: flags & PREPARED_ONLY != 0,
             stranger: flags & STRANGER != 0,
+            group: flags & GROUP != 0,
         }
     }
 

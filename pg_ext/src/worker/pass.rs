@@ -3,6 +3,7 @@
 
 use super::board::Place;
 use super::errands::Errands;
+use super::groups::Groups;
 use super::heartbeat;
 use super::hunt::Hunt;
 use super::job::{Answer, Order};
@@ -37,6 +38,7 @@ pub struct Pass {
     /// Databases that were cleaned of a lease's login already in this attempt.
     visited: HashMap<i64, HashSet<u32>>,
     upkeep: Upkeep,
+    groups: Groups,
     /// What was due before this instant has been fenced, or is held.
     fenced_until: TimestampWithTimeZone,
     starting: bool,
@@ -50,6 +52,7 @@ impl Pass {
         installation: Installation,
         home: pg_sys::Oid,
         errands: Errands,
+        groups: Groups,
     ) -> Self {
         Self {
             place,
@@ -58,6 +61,7 @@ impl Pass {
             errands,
             visited: HashMap::new(),
             upkeep: Upkeep::default(),
+            groups,
             fenced_until: clock::now(),
             starting: true,
             suspected_ms: 0,
@@ -66,12 +70,12 @@ impl Pass {
 
     /// True while something is under way that wants looking after.
     pub fn has_work(&self) -> bool {
-        self.errands.any()
+        self.errands.any() || self.groups.any()
     }
 
     /// How long the sweeper may sleep at most because of it.
     pub fn pause_ms(&self) -> Option<u64> {
-        self.errands.any().then_some(ERRANDS_PAUSE_MS)
+        self.has_work().then_some(ERRANDS_PAUSE_MS)
     }
 
     /// Runs a pass; when the next one is due.
@@ -95,6 +99,7 @@ impl Pass {
                 );
             }
         }
+        self.groups.see_to();
         step("upkeep", || self.upkeep.run(clock::monotonic_ms()));
         let under_way = self.errands.leases();
         match step("next", || litter::next_wake(self.fenced_until, &under_way)) {
@@ -296,6 +301,7 @@ impl Pass {
                     statements: at_home && next.lease.statements,
                     prepared_only: false,
                     stranger: false,
+                    group: false,
                 },
             );
         }

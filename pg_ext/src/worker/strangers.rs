@@ -1,4 +1,4 @@
-//! Logins whose label names an installation that no database holds: their database was dropped, or they came with the
+//! Logins (and groups of shared recipes) whose label names an installation that no database holds: their database was dropped, or they came with the
 //! roles of another cluster. Nobody would end them. They are fenced at once, and dropped if nobody claims them for a day;
 //! the instant of the fence is kept in their `VALID UNTIL`.
 
@@ -46,10 +46,8 @@ impl Strangers {
         self.elsewhere.retain(|login, _| known.contains(login));
         for (marked, place) in found {
             let database = self.elsewhere.get(&marked.login).copied().unwrap_or(place);
-            self.errands.add(
-                database,
-                Order::stranger(marked.mark.lease_number, marked.login),
-            );
+            self.errands
+                .add(database, Order::stranger(marked.number, marked.login));
         }
         self.errands.send(now_ms);
     }
@@ -87,7 +85,7 @@ fn find() -> Vec<Marked> {
         .map(|home| home.installation)
         .collect();
     let mut marked = databases::marked_logins();
-    marked.retain(|each| !homes.contains(&each.mark.installation));
+    marked.retain(|each| !homes.contains(&each.installation));
     marked
 }
 
@@ -97,10 +95,10 @@ pub fn see_to(order: Order) -> Answer {
         return Answer::Clean;
     };
     let still_unknown = || {
-        label::read(login).is_some_and(|mark| {
+        label::owner_of(login).is_some_and(|installation| {
             databases::homes()
                 .iter()
-                .all(|home| home.installation != mark.installation)
+                .all(|home| home.installation != installation)
         })
     };
     let standing = txn::run(|| {

@@ -5,6 +5,7 @@
 
 use super::board::{Board, Place};
 use super::errands::Errands;
+use super::groups::Groups;
 use super::hunt::Hunt;
 use super::pass::Pass;
 use super::{heartbeat, wake};
@@ -96,7 +97,14 @@ impl Sweeper {
     fn live(&self) -> ! {
         let mut hunt = Hunt::default();
         let errands = Errands::new(self.board, self.database);
-        let mut pass = Pass::new(self.place, self.installation, self.database, errands);
+        let groups = Groups::new(self.board, self.installation, self.database);
+        let mut pass = Pass::new(
+            self.place,
+            self.installation,
+            self.database,
+            errands,
+            groups,
+        );
         let mut looked_ms = 0;
         let mut next = pg_sys::TimestampTz::MIN;
         loop {

@@ -2,7 +2,7 @@
 
 use super::{Locks, Statement, StatementError};
 use crate::catalog::acl;
-use crate::ffi::grant::{self, Object, Targets};
+use crate::ffi::grant::{self, Grant, Object, Targets};
 use crate::ffi::identity;
 use pgrx::pg_sys;
 
@@ -21,7 +21,19 @@ pub(super) fn missing(
         return None;
     }
     let login = identity::find(name)?;
-    let objects = match &grant.targets {
+    let refused = objects(&grant)
+        .into_iter()
+        .find(|&object| !grant.took_effect(object, login))?;
+    Some(StatementError::NoEffect {
+        object: acl::describe(refused.catalog, refused.oid),
+        definer: identity::name_of(definer).unwrap_or_else(|| definer.to_u32().to_string()),
+    })
+}
+
+/// The objects that a grant is about now; none of a kind that is not looked into. Called with the rights and settings
+/// that it runs with.
+pub(super) fn objects(grant: &Grant) -> Vec<Object> {
+    match &grant.targets {
         Targets::Objects(objects) => objects.clone(),
         Targets::AllRelations { schemas, sequences } => acl::relations(schemas, *sequences)
             .into_iter()
@@ -38,12 +50,5 @@ pub(super) fn missing(
             })
             .collect(),
         Targets::Unknown => Vec::new(),
-    };
-    let refused = objects
-        .into_iter()
-        .find(|&object| !grant.took_effect(object, login))?;
-    Some(StatementError::NoEffect {
-        object: acl::describe(refused.catalog, refused.oid),
-        definer: identity::name_of(definer).unwrap_or_else(|| definer.to_u32().to_string()),
-    })
+    }
 }

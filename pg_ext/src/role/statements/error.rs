@@ -68,7 +68,7 @@ impl StatementError {
     }
 
     /// A sentence on what to do.
-    fn hint(&self) -> &'static str {
+    pub(super) fn hint(&self) -> &'static str {
         match self {
             StatementError::Blank => {
                 "Write what makes the login, such as CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}', or give the role groups by member_of."
