@@ -15,12 +15,21 @@ pub fn recipe_name(mount_accessor: &str, role: &str) -> String {
 /// The recipe of a role as it is now.
 pub fn recipe(mount_accessor: &str, role: &RoleRow) -> Recipe {
     let list = |field: &str| statements(&role.settings, field);
+    let text = |field: &str| role.settings.get(field).and_then(Value::as_str);
     Recipe {
         name: recipe_name(mount_accessor, &role.name),
         revision: role.revision,
         creation_statements: list("creation_statements"),
         revocation_statements: list("revocation_statements"),
         renewal_statements: list("renew_statements"),
+        member_of: role
+            .settings
+            .get("member_of")
+            .and_then(|groups| serde_json::from_value(groups.clone()).ok())
+            .unwrap_or_default(),
+        shares_grants: text("grants") == Some("shared"),
+        reassign_to: text("reassign_to").map(str::to_owned),
+        drop_owned: role.settings.get("drop_owned") == Some(&Value::Bool(true)),
     }
 }
 

@@ -106,8 +106,8 @@ pub async fn add(
     Ok(())
 }
 
-/// Tells the targets that have leases of a role: its recipe has changed (or, with a revision, is gone).
-/// Gives back whom.
+/// Tells the targets that have leases of a role: its recipe has changed, or is gone. Gives back whom. That it is gone is
+/// told to all that the mount leads to: a recipe may be left there without a lease, and keep a group of its own.
 pub async fn add_for_role(
     store: impl PgExecutor<'_>,
     mount_id: Uuid,
@@ -117,7 +117,10 @@ pub async fn add_for_role(
 ) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "insert into leasehold_broker.outbox (target_id, kind, payload) \
-         select distinct target_id, $3, $4::jsonb from leasehold_broker.leases where mount_id = $1 and role = $2 \
+         select target_id, $3, $4::jsonb from ( \
+             select target_id from leasehold_broker.leases where mount_id = $1 and role = $2 \
+             union select target_id from leasehold_broker.database_configs \
+              where $3 = 'drop_role' and mount_id = $1 and state = 'live' and target_id is not null) targets \
          returning target_id",
     )
     .bind(mount_id)

@@ -111,7 +111,7 @@ async fn plan(call: &Call<'_>) -> Result<Plan, Fault> {
     .map_err(|error| Fault::multi(400, error.to_string()))?;
     check_policy(&role, &config)?;
     let recipe = lease::recipe(&mount.accessor, &role);
-    if recipe.creation_statements.is_empty() {
+    if recipe.creation_statements.is_empty() && recipe.member_of.is_empty() {
         return Err(Fault::multi(400, "empty creation statements"));
     }
     let token = &call.caller().token;

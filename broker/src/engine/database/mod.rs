@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod credential;
 mod creds;
+mod extras;
 mod fault;
 mod glob;
 mod reset;

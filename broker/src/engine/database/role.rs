@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::credential;
+use super::{credential, extras};
 use crate::fields::{FieldType, FieldValue};
 use crate::lease;
 use crate::logical::{
@@ -107,6 +107,26 @@ const FIELDS: &[Field] = &[
         name: "credential_config",
         kind: FieldType::KvPairs,
         help: "password_policy: a policy for this role's passwords.",
+    },
+    Field {
+        name: "member_of",
+        kind: FieldType::CommaStringSlice,
+        help: "Groups that the login is a member of; with these, creation_statements may be empty.",
+    },
+    Field {
+        name: "grants",
+        kind: FieldType::String,
+        help: "shared: what the statements grant is held once, by a group of the role's own. own: by each login.",
+    },
+    Field {
+        name: "reassign_to",
+        kind: FieldType::String,
+        help: "Who gets what a login owns when its lease ends.",
+    },
+    Field {
+        name: "drop_owned",
+        kind: FieldType::Bool,
+        help: "Whether what a login owns is dropped when its lease ends.",
     },
 ];
 
@@ -226,5 +246,6 @@ fn merge(call: &Call<'_>, before: Option<RoleRow>) -> Result<Map<String, Value>,
             settings.insert("credential_config".into(), json!(kept));
         }
     }
+    extras::merge(&mut settings, given)?;
     Ok(settings)
 }

@@ -18,6 +18,14 @@ pub struct Recipe {
     pub revocation_statements: Vec<String>,
     /// Run besides the extension's own renewal.
     pub renewal_statements: Vec<String>,
+    /// Groups its logins are members of.
+    pub member_of: Vec<String>,
+    /// Whether a group of its own holds what the statements grant.
+    pub shares_grants: bool,
+    /// Who gets what a login owns in the end.
+    pub reassign_to: Option<String>,
+    /// Or is it dropped?
+    pub drop_owned: bool,
 }
 
 impl Target {
@@ -36,7 +44,8 @@ impl Target {
             .row(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as(
                     "select leasehold.define_role($1, creation_statements => $2, revocation_statements => $3, \
-                     renewal_statements => $4, default_ttl => null, max_ttl => null, revision => $5, scope => $6)",
+                     renewal_statements => $4, default_ttl => null, max_ttl => null, revision => $5, scope => $6, \
+                     member_of => $7::text[]::name[], grants => $8, reassign_to => $9::text::name, drop_owned => $10)",
                 )
                 .bind(&recipe.name)
                 .bind(&recipe.creation_statements)
@@ -44,6 +53,10 @@ impl Target {
                 .bind(&recipe.renewal_statements)
                 .bind(recipe.revision)
                 .bind(&self.0.scope.name)
+                .bind(&recipe.member_of)
+                .bind(if recipe.shares_grants { "shared" } else { "own" })
+                .bind(&recipe.reassign_to)
+                .bind(recipe.drop_owned)
             })
             .await
             .map_err(|failure| failure.error)?;
