@@ -12,6 +12,7 @@ mod cluster;
 pub mod crash;
 mod engine;
 pub mod golden;
+pub mod memory;
 mod proxy;
 mod served;
 mod watch;

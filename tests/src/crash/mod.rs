@@ -16,6 +16,6 @@ mod world;
 pub use client::Client;
 pub use judge::{both_ways, in_time, judge};
 pub use kind::{Cycle, Kind, crash_cluster, deck};
-pub use ledger::{Ledger, Share};
+pub use ledger::{Ledger, Share, Stand};
 pub use load::Load;
 pub use world::{Layout, World};

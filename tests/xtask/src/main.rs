@@ -1,4 +1,4 @@
-//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash | mutants`.
+//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash | soak | mutants`.
 //!
 //! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
 //! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
@@ -29,6 +29,8 @@ Usage: cargo xtask CHORE [arguments]
   test [words]                Builds, checks and tests everything. With words, only tests whose names contain one.
   crash [--cycles N] [--seed S]
                               The crash test, with so many crashes (20 unless told otherwise).
+  soak [--minutes M] [--seed S]
+                              Random faults under steady work for so long (30 unless told otherwise).
   mutants [words]             Takes one safety after the other out of a copy of the tree, and demands that a test fails
                               each time. With words, only those whose names contain one. Slow; not a part of `test`.
 ";
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         "guide" => guide::run(),
         "test" => test::run(rest),
         "crash" => trial::run(&trial::CRASH, rest),
+        "soak" => trial::run(&trial::SOAK, rest),
         "mutants" => mutants::run(rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");

@@ -43,6 +43,24 @@ pub(crate) const CRASH: Trial = Trial {
     ],
 };
 
+pub(crate) const SOAK: Trial = Trial {
+    name: "soak",
+    file: "soak",
+    test: "faults_of_all_kinds_break_nothing",
+    options: &[
+        Number {
+            option: "--minutes",
+            variable: "LEASEHOLD_SOAK_MINUTES",
+            usual: Some(30),
+        },
+        Number {
+            option: "--seed",
+            variable: "LEASEHOLD_SOAK_SEED",
+            usual: None,
+        },
+    ],
+};
+
 /// Builds, then runs the test with the numbers given.
 pub(crate) fn run(trial: &Trial, arguments: &[String]) -> Result<()> {
     let numbers = read(trial, arguments)?;
