@@ -7,8 +7,8 @@ mod fault;
 mod report;
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::Options;
 use leasehold_tests::crash::{Layout, Load, Share, World, both_ways, judge};
+use leasehold_tests::{Options, Setup};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ fn faults_of_all_kinds_break_nothing() -> Result<()> {
     let mut rng = StdRng::seed_from_u64(seed);
     let world = World::start(Layout::TwoClusters, &Options::default(), TTL_SECONDS)?;
     world.mount(fault::SCRATCH)?;
-    let other = world.broker.beside()?;
+    let other = world.broker.beside(&Setup::default())?;
     let ledger = Share::default();
     let roots = (0..2 * CLIENTS).map(|number| {
         if number % 2 == 0 {
