@@ -133,6 +133,42 @@ fn one_broker_goes_on_with_what_another_began() -> Result<()> {
 }
 
 #[test]
+fn a_mount_left_half_way_is_taken_up() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let broker = Served::start(&cluster, "store", "")?;
+    let root = broker.root();
+    let disabled = Engine::ready(&root, "disabled", cluster.port())?;
+    let moved = Engine::ready(&root, "moved", cluster.port())?;
+    let again = Engine::ready(&root, "again", cluster.port())?;
+    for engine in [&disabled, &moved, &again] {
+        engine.issue("r")?;
+    }
+    // As a broker leaves them that dies right after its first step. One that is being worked on is left to its broker …
+    cluster.psql_in(
+        "store",
+        "update leasehold_broker.mounts set state = 'tainted', next_attempt_at = clock_timestamp() where path = 'disabled/';
+         update leasehold_broker.mounts set state = 'tainted', moving_to = 'new/', migration_id = gen_random_uuid() where path = 'moved/';
+         update leasehold_broker.mounts set state = 'tainted', next_attempt_at = clock_timestamp() + interval '1 hour' where path = 'again/'",
+    )?;
+    let mounted = || {
+        cluster.psql_in(
+            "store",
+            "select string_agg(path || state, ' ' order by path) from leasehold_broker.mounts where type = 'database' and state <> 'gone'",
+        )
+    };
+    wait_until(PATIENCE, "they are taken up", || {
+        Ok(mounted()? == "again/tainted new/active")
+    })?;
+    // … unless somebody asks again.
+    again.disable()?.expect(204)?;
+    assert_eq!(mounted()?, "new/active");
+    moved.seen_by(&root).ask("r")?.expect(404)?;
+    root.get("new/creds/r")?.expect(200)?;
+    assert_eq!(logins(&cluster)?, 1);
+    Ok(())
+}
+
+#[test]
 fn two_brokers_start_on_an_empty_store() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     cluster.create_database("store")?;
