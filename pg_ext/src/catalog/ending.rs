@@ -21,19 +21,29 @@ pub struct Due {
 pub enum Mark {
     /// It is there and carries the mark of exactly this lease.
     Ours,
-    /// There is a role with its OID, but it does not carry our mark: not to be touched.
+    /// It is there under its OID and its name, and its mark was taken off. It is fenced as any other, and not dropped.
+    Bare,
+    /// There is a role with its OID, but it has another's mark, or another name and none: not to be touched.
     Foreign,
     /// There is no such role.
     Absent,
 }
 
 impl Mark {
-    fn of(present: bool, ours: Option<bool>) -> Self {
+    /// Whether there is a role with the OID, whether its label is this lease's (`None` without a label), and whether it has
+    /// the login's name.
+    pub fn of(present: bool, ours: Option<bool>, same_name: bool) -> Self {
         match (present, ours) {
             (false, _) => Self::Absent,
             (true, Some(true)) => Self::Ours,
+            (true, None) if same_name => Self::Bare,
             (true, _) => Self::Foreign,
         }
+    }
+
+    /// True if the login may be fenced and its sessions ended.
+    pub fn is_to_be_fenced(self) -> bool {
+        matches!(self, Self::Ours | Self::Bare)
     }
 }
 
@@ -65,7 +75,8 @@ pub fn take_due(
     at_most: i64,
 ) -> Vec<Due> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
+                coalesce(a.rolname = l.login, false)
            from leasehold.live_leases l
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
@@ -76,7 +87,7 @@ pub fn take_due(
         |row| Due {
             number: row.must(1),
             login: row.get(2),
-            mark: Mark::of(row.must(3), row.get(4)),
+            mark: Mark::of(row.must(3), row.get(4), row.must(5)),
         },
     )
 }
@@ -84,7 +95,8 @@ pub fn take_due(
 /// The rows of `numbers` that are active, locked by the caller's transaction.
 pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text,
+                coalesce(a.rolname = l.login, false)
            from leasehold.live_leases l
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
@@ -94,7 +106,7 @@ pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
         |row| Due {
             number: row.must(1),
             login: row.get(2),
-            mark: Mark::of(row.must(3), row.get(4)),
+            mark: Mark::of(row.must(3), row.get(4), row.must(5)),
         },
     )
 }
@@ -114,11 +126,12 @@ pub struct Held {
 /// Due leases whose rows can not be locked, asked without locking anything; empty when nothing is held.
 pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held> {
     rows(
-        "select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text then l.login_oid end,
+        "select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login then l.login_oid end,
                 least(l.due_at, (select r.requested_at from leasehold.end_requests r where r.lease_number = l.lease_number)),
                 array(select k.pid from pg_catalog.pg_locks k
                        where k.locktype = 'transactionid' and k.granted and k.transactionid = l.xmax and k.pid is not null)
            from leasehold.live_leases l
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
                  and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
           where l.state = 'active' and l.lease_number in (
@@ -216,9 +229,11 @@ pub fn ended_logins(installation: Installation, now: TimestampWithTimeZone) -> V
     look(
         "select l.login_oid
            from leasehold.live_leases l
-           join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
-                and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.label = $2 || '/' || l.lease_number::text
-          where l.state = 'fenced' or l.due_at <= $1",
+           join pg_catalog.pg_authid a on a.oid = l.login_oid
+           left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
+                and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+          where (l.state = 'fenced' or l.due_at <= $1)
+            and (s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login)",
         &[now.into(), installation.to_string().into()],
         |row| row.must(1),
     )

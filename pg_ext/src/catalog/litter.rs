@@ -66,7 +66,7 @@ fn take(
                      where pg_catalog.btrim(t.t, E' \\t\\n\\r;') <> ''),
                 array(select distinct d.dbid from pg_catalog.pg_shdepend d
                        where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = a.oid),
-                l.reassign_to_oid, l.drop_owned
+                l.reassign_to_oid, l.drop_owned, coalesce(a.rolname = l.login, false)
            from leasehold.live_leases l
            left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
@@ -85,11 +85,7 @@ fn take(
         |row| Fenced {
             number: row.must(1),
             login: row.get(2),
-            mark: match (row.must(3), row.get(4)) {
-                (false, _) => Mark::Absent,
-                (true, Some(true)) => Mark::Ours,
-                (true, _) => Mark::Foreign,
-            },
+            mark: Mark::of(row.must(3), row.get(4), row.must(11)),
             armed: row.must(5),
             attempts: row.must(6),
             statements: row.must(7),
@@ -159,15 +155,6 @@ pub fn next_wake(after: TimestampWithTimeZone, under_way: &[i64]) -> Option<pg_s
     )
     .pop()
     .flatten()
-}
-
-/// The logins of all fenced leases.
-pub fn fenced_logins() -> Vec<pg_sys::Oid> {
-    rows(
-        "select l.login_oid from leasehold.live_leases l where l.state = 'fenced' and l.login_oid is not null",
-        &[],
-        |row| row.must(1),
-    )
 }
 
 /// How often ending this lease whole has failed.

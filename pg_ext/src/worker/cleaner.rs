@@ -90,11 +90,13 @@ fn clean(login: pg_sys::Oid, order: Order, at_home: bool) -> Result<(), String> 
     result.map_err(say)?
 }
 
+/// A login whose mark was taken off is fenced too, and so what keeps it from that is rolled back; nothing else of it is
+/// touched.
 fn marks(login: pg_sys::Oid, order: Order) -> bool {
     if order.group {
         return label::read_group(login).is_some_and(|mark| mark.group_number == order.lease);
     }
-    label::read(login).is_some_and(|mark| mark.lease_number == order.lease)
+    label::read(login).map_or(order.prepared_only, |mark| mark.lease_number == order.lease)
 }
 
 fn say(trouble: Trouble) -> String {

@@ -121,7 +121,8 @@ impl Pass {
                 let settled = step("settle in", || {
                     restored::settle_in(installation, clock::now())
                 });
-                let logins = step("start", litter::fenced_logins).unwrap_or_default();
+                let ended = || ending::ended_logins(installation, clock::now());
+                let logins = step("start", ended).unwrap_or_default();
                 hunt.add(&logins);
                 self.starting = settled.is_none();
             }

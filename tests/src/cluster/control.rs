@@ -168,7 +168,8 @@ impl Cluster {
         eprintln!("--- end of the server log\n{}\n---", tail.join("\n"));
     }
 
-    fn signal(&self, name: &str, pid: u32) -> Result<()> {
+    /// Sends the signal `name` (`STOP`, `CONT`, …) to one server process.
+    pub fn signal(&self, name: &str, pid: u32) -> Result<()> {
         let status = place::as_server_user("sh")
             .args([
                 "-c",

@@ -11,6 +11,7 @@ mod options;
 mod place;
 mod prefix;
 mod session;
+mod standby;
 mod template;
 
 use anyhow::{Context, Result};

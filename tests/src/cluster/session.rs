@@ -159,19 +159,32 @@ impl Cluster {
 
     /// The whole cluster as `pg_dumpall` writes it, but for the superuser that every cluster has.
     pub fn dump(&self) -> Result<String> {
-        let mut command = place::as_server_user(prefix::of_this_run()?.bin.join("pg_dumpall"));
+        let dump = self.dumped_by("pg_dumpall", &[])?;
+        Ok(dump.replace("CREATE ROLE postgres;\n", ""))
+    }
+
+    /// One database as `pg_dump --create` writes it; no role is in it.
+    pub fn dump_database(&self, name: &str) -> Result<String> {
+        self.dumped_by("pg_dump", &["--create", name])
+    }
+
+    fn dumped_by(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = place::as_server_user(prefix::of_this_run()?.bin.join(program));
         command.arg("-h").arg(self.socket_folder()).args([
             "-p",
             &self.port().to_string(),
             "-U",
             Self::SUPERUSER,
         ]);
-        let output = command.output().context("running pg_dumpall")?;
+        let output = command
+            .args(arguments)
+            .output()
+            .with_context(|| format!("running {program}"))?;
         ensure!(
             output.status.success(),
-            "pg_dumpall: {}",
+            "{program}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Ok(String::from_utf8(output.stdout)?.replace("CREATE ROLE postgres;\n", ""))
+        Ok(String::from_utf8(output.stdout)?)
     }
 }

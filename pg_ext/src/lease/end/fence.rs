@@ -53,7 +53,7 @@ pub fn fence_now(numbers: &[i64]) -> Vec<i64> {
 fn apply(due: &[Due], now: TimestampWithTimeZone) -> Fenced {
     let ours: Vec<pg_sys::Oid> = due
         .iter()
-        .filter(|lease| lease.mark == Mark::Ours)
+        .filter(|lease| lease.mark.is_to_be_fenced())
         .filter_map(|lease| lease.login)
         .collect();
     let locked = if ours.is_empty() {
@@ -72,24 +72,32 @@ fn apply(due: &[Due], now: TimestampWithTimeZone) -> Fenced {
         looked_at: due.len(),
         ..Fenced::default()
     };
+    let mut bare = Vec::new();
     let mut foreign = Vec::new();
     let mut dropped = Vec::new();
     for lease in due {
         match (lease.mark, lease.login) {
-            (Mark::Ours, Some(login)) if locked.contains(&login) && !half.contains(&login) => {
-                fenced.numbers.push(lease.number);
+            (Mark::Ours | Mark::Bare, Some(login))
+                if locked.contains(&login) && !half.contains(&login) =>
+            {
                 fenced.logins.push(login);
+                match lease.mark {
+                    Mark::Bare => bare.push(lease.number),
+                    _ => fenced.numbers.push(lease.number),
+                }
             }
-            (Mark::Ours, Some(login)) => fenced.held.push((lease.number, login)),
+            (Mark::Ours | Mark::Bare, Some(login)) => fenced.held.push((lease.number, login)),
             // Nothing to fence: somebody has dropped it, or there never was one.
             (Mark::Absent, Some(_)) => dropped.push(lease.number),
-            (Mark::Absent | Mark::Ours, None) => fenced.numbers.push(lease.number),
+            (Mark::Absent | Mark::Ours | Mark::Bare, None) => fenced.numbers.push(lease.number),
             (Mark::Foreign, _) => foreign.push(lease.number),
         }
     }
     ending::mark_fenced(&fenced.numbers, now, None, None);
     ending::mark_fenced(&dropped, now, Some("external"), None);
+    ending::mark_fenced(&bare, now, None, Some(super::finish::BARE));
     ending::mark_fenced(&foreign, now, None, Some(super::finish::FOREIGN));
+    fenced.numbers.extend(bare);
     fenced.numbers.extend(dropped);
     fenced.numbers.extend(foreign);
     fenced

@@ -11,8 +11,14 @@ use pgrx::pg_sys;
 use std::collections::HashMap;
 
 /// Why a lease whose login has lost its mark stays.
-pub const FOREIGN: &str = "the login does not carry the mark of this lease, so it is not touched: fence and drop it \
-     by hand, or label it again (security label for leasehold on role …)";
+pub const BARE: &str = "the login has lost the mark of this lease: it is fenced and its sessions are ended, and it stays \
+     until it is dropped by hand or labelled again (security label for leasehold on role …)";
+/// Why a lease stays whose login's OID belongs to a role that is another's.
+pub const FOREIGN: &str = "the role with the login's OID has another name or another's mark, so it is not touched: fence \
+     and drop it by hand, or label it again (security label for leasehold on role …)";
+
+/// How soon a login without its mark is looked at again: nothing else would notice that it was revived.
+const BARE_AGAIN_SECONDS: i64 = 10;
 
 /// What one batch of finishing did and found.
 #[derive(Debug, Default)]
@@ -114,7 +120,15 @@ fn apply(
                     backoff::wait_seconds(lease.attempts + 1),
                 );
             }
-            (Mark::Ours, Some(login)) if !quiet(login) => finished.hunt.push(login),
+            (Mark::Ours | Mark::Bare, Some(login)) if !quiet(login) => finished.hunt.push(login),
+            (Mark::Bare, login) => {
+                rearmed.extend(login.filter(|_| lease.armed));
+                ending::mark_failed(
+                    lease.number,
+                    BARE,
+                    backoff::wait_seconds(lease.attempts + 1).min(BARE_AGAIN_SECONDS),
+                );
+            }
             (Mark::Ours, Some(login)) => {
                 if lease.armed {
                     rearmed.push(login);

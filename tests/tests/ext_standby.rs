@@ -1,0 +1,109 @@
+//! A streaming standby: a session there ends with its lease as well, although nothing can be written there.
+
+use anyhow::{Context, Result, ensure};
+use leasehold_tests::{Cluster, Options, wait_until};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn sessions(standby: &Cluster, login: &str) -> Result<String> {
+    // By every trace: the name is gone once the role is.
+    standby.psql(&format!(
+        "select count(*) from pg_stat_activity where application_name = '{login}'"
+    ))
+}
+
+async fn session(standby: &Cluster, login: &str, password: &str) -> Result<sqlx::PgConnection> {
+    use sqlx::Connection;
+    let options = standby
+        .tcp(login, password, "postgres")
+        .application_name(login);
+    let session = sqlx::PgConnection::connect_with(&options).await?;
+    ensure!(sessions(standby, login)? == "1", "the session shows");
+    Ok(session)
+}
+
+/// Time for the worker there, which looks twice a second, on a machine that is busy with other tests.
+const BOUND: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn sessions_on_a_standby_end_with_their_lease() -> Result<()> {
+    let primary = Cluster::start(Options::default())?;
+    primary.psql(
+        "create role readers; select leasehold.define_role('reader', member_of => '{readers}')",
+    )?;
+    let standby = Cluster::standby_of(&primary)?;
+    assert_eq!(standby.psql("select pg_is_in_recovery()")?, "t");
+    let issue = |ttl: &str| -> Result<Vec<String>> {
+        let row = primary.psql(&format!(
+            "select lease_id, login, password from leasehold.issue('reader', ttl => '{ttl}')"
+        ))?;
+        let fields: Vec<String> = row.split('|').map(str::to_owned).collect();
+        wait_until(SOON, "the standby knows the login", || {
+            Ok(standby.psql(&format!(
+                "select count(*) from pg_roles where rolname = '{}'",
+                fields[1]
+            ))? == "1")
+        })?;
+        Ok(fields)
+    };
+
+    let revoked = issue("1 hour")?;
+    let kept = issue("1 hour")?;
+    let mut ended = session(&standby, &revoked[1], &revoked[2]).await?;
+    let mut stays = session(&standby, &kept[1], &kept[2]).await?;
+    primary.psql(&format!("select leasehold.revoke('{}')", revoked[0]))?;
+    let begin = Instant::now();
+    wait_until(SOON, "the session is ended", || {
+        Ok(sessions(&standby, &revoked[1])? == "0")
+    })?;
+    ensure!(begin.elapsed() < BOUND, "{:?}", begin.elapsed());
+    assert!(sqlx::query("select 1").execute(&mut ended).await.is_err());
+    assert!(standby.log_in(&revoked[1], &revoked[2]).await.is_err());
+    sqlx::query("select 1").execute(&mut stays).await?;
+
+    // Its own end needs no word from the primary, which is gone here.
+    let expiring = issue("4 seconds")?;
+    let began = Instant::now();
+    let mut ended = session(&standby, &expiring[1], &expiring[2])
+        .await
+        .context("before its end")?;
+    primary.stop(leasehold_tests::Stop::Immediate)?;
+    wait_until(SOON, "the session is ended", || {
+        Ok(sessions(&standby, &expiring[1])? == "0")
+    })?;
+    ensure!(
+        began.elapsed() < Duration::from_secs(4) + BOUND,
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(sqlx::query("select 1").execute(&mut ended).await.is_err());
+    assert!(standby.log_in(&expiring[1], &expiring[2]).await.is_err());
+    sqlx::query("select 1").execute(&mut stays).await?;
+    Ok(())
+}
+
+/// A worker of the standby that took over ends what the old primary has not.
+#[test]
+fn a_promoted_standby_ends_leases() -> Result<()> {
+    let primary = Cluster::start(Options::default())?;
+    primary.psql(
+        "create role readers; select leasehold.define_role('reader', member_of => '{readers}')",
+    )?;
+    let standby = Cluster::standby_of(&primary)?;
+    primary.psql("select leasehold.issue('reader', ttl => '4 seconds')")?;
+    wait_until(SOON, "the standby knows the lease", || {
+        Ok(standby.psql("select count(*) from leasehold.leases")? == "1")
+    })?;
+    primary.stop(leasehold_tests::Stop::Immediate)?;
+    standby.psql("select pg_promote()")?;
+    wait_until(SOON, "the lease is gone", || {
+        Ok(standby.psql("select cause from leasehold.history")? == "expired")
+    })?;
+    assert_eq!(
+        standby.psql("select count(*) from pg_roles where rolname ~ '^lh_'")?,
+        "0"
+    );
+    standby.psql("select leasehold.issue('reader')")?;
+    Ok(())
+}
