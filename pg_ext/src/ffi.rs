@@ -4,6 +4,7 @@ pub mod acl;
 pub mod backends;
 pub mod bgworker;
 pub mod clock;
+pub mod commands;
 pub mod databases;
 pub mod drop;
 pub mod durable;

@@ -21,6 +21,7 @@ pgrx::pg_module_magic!();
 pub extern "C-unwind" fn _PG_init() {
     ffi::label::register();
     ffi::guard::watch();
+    ffi::commands::watch();
     worker::settings::define();
     if ffi::shmem::preloading() {
         ffi::shmem::request();

@@ -1,6 +1,7 @@
 //! The background workers: a launcher for the cluster, a standing sweeper in each database that holds the
 //! extension, and short-lived cleaners. They keep nothing that is not a row: any of them may die at any time.
 
+pub mod aside;
 pub mod board;
 mod cleaner;
 mod entry;

@@ -84,12 +84,69 @@ fn a_deferred_trigger_cannot_wait_for_the_callers_rights() -> Result<()> {
             &["deferred trigger"],
         )?;
     }
-    // Made immediate it fires at once, with the definer's own rights, which are not enough.
+    // Made immediate it would fire at once, with the definer's own rights; that is refused, too (see below).
     let now = format!("{CREATE} DO $$ BEGIN SET CONSTRAINTS ALL IMMEDIATE; {insert}; END $$");
     define(&cluster, "author", "now", &now)?;
-    refused(issue(&cluster, "postgres", "now"), "42501", &["superuser"])?;
+    refused(
+        issue(&cluster, "postgres", "now"),
+        "42501",
+        &["SET CONSTRAINTS"],
+    )?;
     assert_eq!(
         cluster.psql("select rolsuper from pg_roles where rolname = 'author'")?,
+        "f"
+    );
+    Ok(())
+}
+
+/// The other way round: what a caller has queued before waits for COMMIT, or for somebody to say `SET CONSTRAINTS`, and
+/// then fires with the rights of the moment. A recipe of a superuser's that said so, from where only running it shows,
+/// would make its callers superusers.
+#[test]
+fn a_caller_s_deferred_trigger_cannot_fire_with_the_definer_s_rights() -> Result<()> {
+    let cluster = cluster()?;
+    cluster.psql(
+        "create schema den authorization caller;
+         create function public.settle() returns void language plpgsql as $$ begin set constraints all immediate; end $$",
+    )?;
+    cluster.psql_as(
+        "caller",
+        "postgres",
+        "create table den.t (a int);
+         create function den.rise() returns trigger language plpgsql as
+             $$ begin execute 'alter role caller superuser'; return null; end $$;
+         create constraint trigger later after insert on den.t deferrable initially deferred
+             for each row execute function den.rise()",
+    )?;
+    for (role, text) in [
+        ("block", "DO $$ BEGIN SET CONSTRAINTS ALL IMMEDIATE; END $$"),
+        ("call", "SELECT public.settle()"),
+    ] {
+        define(&cluster, "postgres", role, &format!("{CREATE} {text}"))?;
+        refused(
+            cluster.psql_as(
+                "caller",
+                "postgres",
+                &format!(
+                    "begin; insert into den.t values (1); select leasehold.issue('{role}'); commit"
+                ),
+            ),
+            "42501",
+            &["SET CONSTRAINTS"],
+        )?;
+    }
+    // Outside of a recipe it is anybody's, with their own rights.
+    refused(
+        cluster.psql_as(
+            "caller",
+            "postgres",
+            "begin; insert into den.t values (1); select public.settle()",
+        ),
+        "42501",
+        &["superuser"],
+    )?;
+    assert_eq!(
+        cluster.psql("select rolsuper from pg_roles where rolname = 'caller'")?,
         "f"
     );
     Ok(())

@@ -48,6 +48,36 @@ pub fn terminate(backend: Backend) -> bool {
     }
 }
 
+/// True if a client's session is in `database`, ours (this process) not counted. Workers that speak for no user are
+/// none: the server's own leave by themselves, and ours are told to.
+pub fn any_client_in(database: pg_sys::Oid) -> bool {
+    // SAFETY: as in `others`.
+    unsafe {
+        (0..(*pg_sys::ProcGlobal).allProcCount as usize).any(|at| {
+            let (pid, user) = look(at);
+            let process = (*pg_sys::ProcGlobal).allProcs.add(at);
+            let there = std::ptr::read_volatile(&raw const (*process).databaseId);
+            there == database
+                && pid != 0
+                && pid != pg_sys::MyProcPid
+                && user != pg_sys::InvalidOid
+                && lives(Backend { pid, user, at })
+        })
+    }
+}
+
+/// Asks a worker of ours to end, if it still is in `database`.
+pub fn terminate_worker(pid: u32, database: pg_sys::Oid) {
+    let Ok(pid) = i32::try_from(pid) else { return };
+    // SAFETY: as in `terminate`; a process that is not found under the server's lock is not hit.
+    unsafe {
+        let process = pg_sys::BackendPidGetProc(pid);
+        if !process.is_null() && (*process).databaseId == database {
+            libc::kill(pid, libc::SIGTERM);
+        }
+    }
+}
+
 /// True if that process is still there: the array keeps what an ended one has left.
 ///
 /// # Safety

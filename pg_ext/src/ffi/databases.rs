@@ -53,6 +53,13 @@ pub fn any_open() -> Option<pg_sys::Oid> {
     found.into_iter().min_by_key(|database| database.to_u32())
 }
 
+/// True if `database` is a template, which everybody with CREATEDB may copy.
+pub fn is_template(database: pg_sys::Oid) -> bool {
+    let mut found = false;
+    scan(|row| found |= row.oid == database && row.datistemplate);
+    found
+}
+
 fn scan(mut each: impl FnMut(&pg_sys::FormData_pg_database)) {
     // SAFETY: pg_database is one of the catalogs that the server keeps open for processes without a database;
     // scan and table are closed before we return, and the tuples are read only between two fetches.

@@ -1,6 +1,7 @@
 //! Whose rights code runs with: the caller's, the extension's, or those of whoever defined a recipe.
 
 use pgrx::pg_sys::{self, Oid};
+use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
 /// The role whose rights count now: the caller's, at the door of every verb.
@@ -75,12 +76,38 @@ pub fn as_definer<R>(role: Oid, restricted: bool, work: impl FnOnce() -> R) -> R
         pg_sys::SECURITY_LOCAL_USERID_CHANGE
     };
     let _back = Switch::to(role, flags);
+    let _depth = Depth::deeper();
     // SAFETY: the level is closed below. If `work` raises an error, the abort of the (sub)transaction closes it.
     let level = unsafe { pg_sys::NewGUCNestLevel() };
     let result = work();
     // SAFETY: `false` puts every setting back, whatever kind of SET changed it.
     unsafe { pg_sys::AtEOXact_GUC(false, level) };
     result
+}
+
+thread_local! {
+    static DEFINERS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// True while statements of a recipe run.
+pub fn within_definer() -> bool {
+    DEFINERS.get() > 0
+}
+
+/// One more definer at work; taken back on every way out.
+struct Depth;
+
+impl Depth {
+    fn deeper() -> Self {
+        DEFINERS.set(DEFINERS.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEFINERS.set(DEFINERS.get().saturating_sub(1));
+    }
 }
 
 /// The identity to go back to.

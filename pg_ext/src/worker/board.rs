@@ -34,6 +34,8 @@ pub struct Place {
     pub next_wake: AtomicI64,
     /// The nearest end that a commit has announced since the sweeper last looked.
     pub announced: AtomicI64,
+    /// Until when on the monotonic clock nobody of ours is to be in the database; 0 for no such wish.
+    pub away_until_ms: AtomicU64,
 }
 
 impl Place {
@@ -42,6 +44,7 @@ impl Place {
         self.beat_ms.store(0, SeqCst);
         self.next_wake.store(0, SeqCst);
         self.announced.store(0, SeqCst);
+        self.away_until_ms.store(0, SeqCst);
         self.database.store(0, SeqCst);
     }
 }

@@ -2,6 +2,7 @@
 //! labels, keeps a sweeper running in each, and ends backends whose user no longer exists. It reads shared catalogs
 //! only and runs no SQL.
 
+use super::aside;
 use super::board::{Board, Place};
 use super::strangers::Strangers;
 use crate::ffi::bgworker::{self, Handle, Status};
@@ -127,7 +128,7 @@ impl Launcher {
             );
             return;
         };
-        if place.pid.load(SeqCst) != 0 {
+        if place.pid.load(SeqCst) != 0 || aside::is_away(place) {
             return;
         }
         if let Some(started) = self.started.get(&database.to_u32()) {

@@ -140,31 +140,19 @@ impl Cluster {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
-    /// One database as `pg_dump` writes it.
-    pub fn dump_database(&self, name: &str) -> Result<String> {
-        let mut command = place::as_server_user(prefix::of_this_run()?.bin.join("pg_dump"));
-        command
-            .arg("-h")
-            .arg(self.socket_folder())
-            .args(["-p", &self.port().to_string()])
-            .args(["-U", Self::SUPERUSER, name]);
-        let output = command.output().context("running pg_dump")?;
-        ensure!(
-            output.status.success(),
-            "pg_dump: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
     /// The whole cluster as `pg_dumpall` writes it, but for the superuser that every cluster has.
     pub fn dump(&self) -> Result<String> {
         let dump = self.dumped_by("pg_dumpall", &[])?;
         Ok(dump.replace("CREATE ROLE postgres;\n", ""))
     }
 
-    /// One database as `pg_dump --create` writes it; no role is in it.
+    /// What is in one database, as `pg_dump` writes it; no role is in it.
     pub fn dump_database(&self, name: &str) -> Result<String> {
+        self.dumped_by("pg_dump", &[name])
+    }
+
+    /// The same, and the database itself with its label: `pg_dump --create`.
+    pub fn dump_and_create_database(&self, name: &str) -> Result<String> {
         self.dumped_by("pg_dump", &["--create", name])
     }
 
