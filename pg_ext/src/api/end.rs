@@ -67,7 +67,8 @@ fn await_ended(
 
 /// `leasehold.sweep(at_most)`: how many leases it fenced or dropped.
 #[pg_extern(sql = false)]
-fn sweep(at_most: i32) -> Result<i64, ErrorReport> {
+fn sweep(at_most: Option<i32>) -> Result<i64, ErrorReport> {
+    let at_most = need("at_most", at_most)?;
     if at_most < 1 {
         let what = format!("at_most is {at_most}");
         return Err(Fault::Argument {
