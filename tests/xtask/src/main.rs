@@ -1,9 +1,10 @@
-//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash | soak | mutants`.
+//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash | soak | mutants | bench`.
 //!
 //! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
 //! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
 //! compiled once, whichever chore comes first. Nothing here knows how the parts work inside.
 
+mod bench;
 mod build;
 mod cargo;
 mod clients;
@@ -33,6 +34,9 @@ Usage: cargo xtask CHORE [arguments]
                               Random faults under steady work for so long (30 unless told otherwise).
   mutants [words]             Takes one safety after the other out of a copy of the tree, and demands that a test fails
                               each time. With words, only those whose names contain one. Slow; not a part of `test`.
+  bench [subjects] [--large] [--readme=FILE]
+                              Measures, and prints the table of the README; with --readme, puts it there.
+                              --large measures with 256,000 leases instead.
 ";
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         "crash" => trial::run(&trial::CRASH, rest),
         "soak" => trial::run(&trial::SOAK, rest),
         "mutants" => mutants::run(rest),
+        "bench" => bench::run(rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

@@ -1,0 +1,119 @@
+//! The guide's own recipe, table grants and all, as pairs of an issue and a revocation with so many leases alive.
+
+use anyhow::{Result, ensure};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::http::{Client, request, text};
+use super::super::load::{Tally, Until, Work, drive};
+use super::super::pgbench;
+use super::super::stage::Stage;
+use super::super::table::{Line, Table};
+
+const CLIENTS: usize = 8;
+const LIVE: usize = 1_500;
+const MEASURED: Duration = Duration::from_secs(10);
+const CEILING_SECONDS: u32 = 8;
+const TABLES: usize = 10;
+
+/// Measures it on one table, then on ten.
+pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
+    let stock = stock(stage)?;
+    let tally = pairs(stage).await?;
+    ensure_clean(&tally)?;
+    table.ratio(
+        &format!("the guide's recipe on one table, issue and revoke, at most {LIVE} live, {CLIENTS} clients"),
+        tally.rate(),
+        "pairs/s",
+        ("stock with the same statements, one session", stock),
+        Some(3.0),
+    );
+    stage.clear("database/creds/readonly")?;
+    stage.cluster.psql(
+        "do $$ begin for n in 2..10 loop execute format('create table table_%s (id int)', n); end loop; end $$",
+    )?;
+    let tally = pairs(stage).await?;
+    ensure_clean(&tally)?;
+    table.add(Line {
+        what: format!("the same on {TABLES} tables"),
+        measured: format!("{:.1} pairs/s", tally.rate()),
+        against: String::new(),
+        reached: None,
+    });
+    stage.clear("database/creds/readonly")
+}
+
+fn ensure_clean(tally: &Tally) -> Result<()> {
+    ensure!(
+        tally.failures == 0,
+        "{} pairs failed, the first: {}",
+        tally.failures,
+        tally.first_failure.as_deref().unwrap_or_default()
+    );
+    Ok(())
+}
+
+/// Fills up to the limit first; only pairs are measured.
+async fn pairs(stage: &Stage) -> Result<Tally> {
+    let each = LIVE / CLIENTS - 1;
+    let mut workers = Vec::with_capacity(CLIENTS);
+    let mut client = Client::connect(stage.served.address()).await?;
+    let issue = stage.request("GET", "database/creds/readonly", "");
+    for _ in 0..CLIENTS {
+        let mut live = VecDeque::with_capacity(each + 1);
+        for _ in 0..each {
+            live.push_back(text(client.send(&issue).await?, "lease_id")?.to_owned());
+        }
+        workers.push(Pair {
+            issue: issue.clone(),
+            token: stage.token.clone(),
+            live,
+        });
+    }
+    drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await
+}
+
+struct Pair {
+    issue: Vec<u8>,
+    token: String,
+    live: VecDeque<String>,
+}
+
+impl Work for Pair {
+    async fn step(&mut self, client: &mut Client) -> Result<()> {
+        let lease_id = text(client.send(&self.issue).await?, "lease_id")?.to_owned();
+        self.live.push_back(lease_id);
+        let oldest = self.live.pop_front().unwrap_or_default();
+        let body = format!(r#"{{"lease_id":"{oldest}","sync":true}}"#);
+        let revoke = request("PUT", "sys/leases/revoke", &self.token, &body);
+        client.send(&revoke).await.map(drop)
+    }
+}
+
+/// A manager from outside, with the same statements and as many alive. One session: with more of them PostgreSQL itself
+/// fails, "tuple concurrently updated".
+fn stock(stage: &Stage) -> Result<f64> {
+    let make = "create role %1$s with login password ''A1a-kOx2b0gQ7rX9eU4z'' valid until ''2100-01-01'' inherit; \
+                grant select on all tables in schema public to %1$s";
+    stage.cluster.psql(&format!(
+        "create sequence pair; select setval('pair', {LIVE}); \
+         do $$ begin for n in 1..{LIVE} loop execute format('{make}', 'pair_' || n); end loop; end $$"
+    ))?;
+    let script = format!(
+        "select nextval('pair') as new, currval('pair') - {LIVE} as old \\gset\n\
+         begin;\n\
+         create role pair_:new with login password 'A1a-kOx2b0gQ7rX9eU4z' valid until '2100-01-01' inherit;\n\
+         grant select on all tables in schema public to pair_:new;\n\
+         commit;\n\
+         begin;\n\
+         revoke all privileges on all tables in schema public from pair_:old;\n\
+         drop role pair_:old;\n\
+         commit;\n"
+    );
+    let rate = pgbench::run_simple(&stage.cluster, &script, 1, CEILING_SECONDS)?.rate;
+    stage.cluster.psql(
+        "do $$ declare r name; begin for r in select rolname from pg_roles where rolname like 'pair%' loop \
+         execute format('drop owned by %I', r); execute format('drop role %I', r); end loop; end $$; drop sequence pair",
+    )?;
+    Ok(rate)
+}

@@ -1,0 +1,114 @@
+//! What is measured: one durable PostgreSQL that is store and target, one broker, recipes and tokens.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use leasehold_tests::{Actor, Cluster, Options, Served};
+
+use super::cpu::Cpu;
+use super::http;
+
+/// Everything that runs.
+pub struct Stage {
+    pub served: Served,
+    pub cluster: Cluster,
+    pub root: Actor,
+    /// An application's token: it may use credentials, leases and tokens, by policy.
+    pub token: String,
+}
+
+/// What the token may.
+const POLICY: &str = r#"
+path "database/creds/*" { capabilities = ["read"] }
+path "sys/leases/*"     { capabilities = ["create", "update", "list", "sudo"] }
+path "auth/token/*"     { capabilities = ["create", "read", "update", "sudo"] }
+"#;
+
+/// The guide's recipe.
+const READONLY: &str = include_str!("../../../guide/readonly.sql");
+
+/// Makes a login a member of a group that holds the grants.
+const MEMBER: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE readers;"#;
+
+impl Stage {
+    /// Starts it all. Durable, nothing logged, memory as on a small server.
+    pub fn set() -> Result<Stage> {
+        let cluster = Cluster::start(Options {
+            durable: true,
+            ..Options::default()
+                .set("shared_buffers", "256MB")
+                .set("max_connections", "200")
+                .set("max_wal_size", "4GB")
+                .set("checkpoint_timeout", "15min")
+        })?;
+        cluster.psql(
+            "create role readers nologin; \
+             create table one_table (id int primary key, value int not null); \
+             insert into one_table select n, 0 from generate_series(1, 1000) n; \
+             grant select on one_table to readers; \
+             select leasehold.define_role('bench', member_of => '{readers}')",
+        )?;
+        let served = Served::start(&cluster, "store", "")?;
+        let root = served.root();
+        root.post("sys/mounts/database", json!({"type": "database"}))?
+            .expect(204)?;
+        let url = format!(
+            "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
+            cluster.port()
+        );
+        root.put(
+            "database/config/postgresql",
+            json!({
+                "plugin_name": "postgresql-database-plugin", "connection_url": url, "allowed_roles": ["*"],
+                "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
+            }),
+        )?
+        .expect(204)?;
+        for (name, text) in [
+            ("member", MEMBER),
+            ("other", MEMBER),
+            ("readonly", READONLY),
+        ] {
+            root.put(
+                &format!("database/roles/{name}"),
+                json!({"db_name": "postgresql", "creation_statements": [text], "default_ttl": "1h", "max_ttl": "24h"}),
+            )?
+            .expect(204)?;
+        }
+        root.put("sys/policies/acl/bench", json!({"policy": POLICY}))?
+            .expect(204)?;
+        let token = root
+            .post("auth/token/create", json!({"policies": ["bench"]}))?
+            .expect(200)?
+            .text_at("/auth/client_token")?;
+        Ok(Stage {
+            served,
+            cluster,
+            root,
+            token,
+        })
+    }
+
+    /// A request of the application, as bytes.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        http::request(method, path, &self.token, body)
+    }
+
+    /// Ends all leases below a prefix, and waits for it.
+    pub fn clear(&self, prefix: &str) -> Result<()> {
+        self.root
+            .put(
+                &format!("sys/leases/revoke-prefix/{prefix}"),
+                json!({"sync": true}),
+            )?
+            .expect(204)
+            .map(drop)
+    }
+
+    /// Processor time until now.
+    pub fn cpu(&self) -> Result<Cpu> {
+        let postmaster = self.cluster.pid().context("a running cluster")?;
+        let broker = self.served.pid().context("a running broker")?;
+        Ok(Cpu::now(broker, postmaster))
+    }
+}
