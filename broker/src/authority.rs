@@ -73,6 +73,25 @@ pub async fn acl(core: &Core, names: &[String]) -> Result<Arc<Acl>, Fault> {
         return Ok(Arc::new(Acl::new([&Policy::root()], now)));
     }
     let versions = policies::revisions(&core.store, names).await?;
+    acl_at(core, versions, now).await
+}
+
+/// The rules of a token's policies, at the revisions that were read with it in this request.
+pub async fn acl_of(core: &Core, found: &Found) -> Result<Arc<Acl>, Fault> {
+    let policies = &found.identity.policies;
+    match &found.revisions {
+        Some(revisions) if policies.iter().all(|name| name != ROOT) => {
+            acl_at(core, revisions.clone(), OffsetDateTime::now_utc()).await
+        }
+        _ => acl(core, policies).await,
+    }
+}
+
+async fn acl_at(
+    core: &Core,
+    versions: Vec<Version>,
+    now: OffsetDateTime,
+) -> Result<Arc<Acl>, Fault> {
     if let Some(acl) = core.policies.merged(&versions) {
         return Ok(acl);
     }
@@ -138,7 +157,7 @@ pub async fn look_up(core: &Core, token: &Token) -> Result<Option<Found>, Fault>
         };
     }
     let token_hash = core.keys.token_hash(token)?;
-    Ok(callers::service(&core.store, &token_hash).await?)
+    Ok(core.reads.token(&core.store, &token_hash).await?)
 }
 
 /// Who the token of a request is; this is a use of it.

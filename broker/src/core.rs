@@ -4,8 +4,10 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::authority::PolicyCache;
-use crate::lease::Errands;
+use crate::lease::{Errands, Intents};
+use crate::ready::Ready;
 use crate::seal::{KeySource, Keys, Unsealing};
+use crate::store::reads::Reads;
 use crate::target::Targets;
 use crate::tasks::Tasks;
 
@@ -48,6 +50,12 @@ pub struct Core {
     pub policies: PolicyCache,
     /// Connections to targets, a pool a configuration.
     pub targets: Targets,
+    /// Passwords derived ahead.
+    pub ready: Ready,
+    /// Reads on their way to the store.
+    pub reads: Reads,
+    /// Leases about to be written down.
+    pub intents: Intents,
     /// What requests leave to the tasks that tend to leases.
     pub errands: Errands,
     /// Work beside the requests, ended at shutdown.

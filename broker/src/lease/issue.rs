@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{LeaseError, reach_config, settle};
+use super::{LeaseError, intents, reach_config, settle};
 use crate::core::Core;
 use crate::logical::{Fault, TokenIdentity};
 use crate::store::database::ConfigRow;
@@ -60,16 +60,16 @@ pub async fn issue(
     verifier: &str,
 ) -> Result<Made, LeaseError> {
     let intent = Intent {
-        lease_id: order.lease_id,
+        lease_id: order.lease_id.to_owned(),
         mount_id: order.config.mount_id,
-        path: order.path,
+        path: order.path.to_owned(),
         config_id: order.config.config_id,
         config_revision: order.config.revision,
         target_id: target.id(),
-        role: order.role,
+        role: order.role.to_owned(),
         role_revision: order.recipe.revision,
-        recipe: &order.recipe.name,
-        login: order.login,
+        recipe: order.recipe.name.clone(),
+        login: order.login.to_owned(),
         token_id: order.token.token_id,
         ttl_seconds: order.ttl_seconds,
         max_ttl_seconds: order.max_ttl_seconds,
@@ -77,7 +77,7 @@ pub async fn issue(
     };
     // The recipe first: what the store then holds in place is never waited for on account of a definition.
     target.recipe_digest(order.recipe).await?;
-    let (owners, cap_microseconds) = match leases::record(&core.store, &intent).await? {
+    let (owners, cap_microseconds) = match intents::record(core, intent).await? {
         Recorded::Placed {
             owners,
             cap_microseconds,
@@ -132,8 +132,8 @@ async fn ask(
             owners: &owners,
             display_name: &order.token.display_name,
         };
-        let (error, doubtful) = match target.issue(&request, deadline).await {
-            Ok(_) => return Ok(()),
+        let (error, doubtful) = match target.issue_together(&request, deadline).await {
+            Ok(()) => return Ok(()),
             Err(failed) => failed,
         };
         in_doubt |= doubtful;

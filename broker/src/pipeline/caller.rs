@@ -2,11 +2,12 @@
 
 use crate::authority;
 use crate::core::Core;
-use crate::logical::{Fault, Request, TokenIdentity};
+use crate::logical::{Fault, Request};
+use crate::store::callers::Found;
 
 /// The identity behind the request's token; this counts as a use of it. Without a token, or with one that is dead or comes
 /// from an address it is not bound to, there is none: 403.
-pub(super) async fn identify(core: &Core, request: &Request) -> Result<TokenIdentity, Fault> {
+pub(super) async fn identify(core: &Core, request: &Request) -> Result<Found, Fault> {
     let token = request
         .client_token
         .as_ref()
@@ -17,5 +18,5 @@ pub(super) async fn identify(core: &Core, request: &Request) -> Result<TokenIden
     if !found.may_come_from(request.remote) {
         return Err(Fault::unknown_caller());
     }
-    Ok(found.identity)
+    Ok(found)
 }

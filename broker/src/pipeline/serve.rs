@@ -11,7 +11,6 @@ use crate::logical::{
     Access, Call, Caller, Envelope, Fault, Matched, Operation, Outcome, Request, Response,
 };
 use crate::mount::{Mount, MountKind, MountState};
-use crate::store::mounts;
 use crate::wrapping;
 
 /// A request that has been served or refused, with what `http` needs to put it into an envelope.
@@ -102,9 +101,10 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         Access::Unauthenticated => None,
         Access::Optional if request.client_token.is_none() => None,
         Access::Optional | Access::Token | Access::Sudo => {
-            let identity = caller::identify(core, request).await?;
+            let found = caller::identify(core, request).await?;
+            let identity = &found.identity;
             trace.spent = identity.token_id.filter(|_| identity.uses_left == Some(0));
-            Some(verdict::with_rules(core, identity).await?)
+            Some(verdict::with_rules(core, found).await?)
         }
     };
 
@@ -219,7 +219,7 @@ async fn route(core: &Core, path: &str) -> Result<Option<Route>, Fault> {
         Some(below) => (MountKind::Auth, below),
         None => (MountKind::Secret, path),
     };
-    let Some(mount) = mounts::covering(&core.store, kind, below).await? else {
+    let Some(mount) = core.reads.mount(&core.store, kind, below).await? else {
         return Ok(None);
     };
     let engine = engine::find(mount.kind, &mount.engine_type).ok_or_else(|| {

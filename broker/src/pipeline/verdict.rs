@@ -2,12 +2,14 @@
 
 use crate::authority;
 use crate::core::Core;
-use crate::logical::{Caller, Fault, Request, TokenIdentity};
+use crate::logical::{Caller, Fault, Request};
 use crate::policy::{Query, ROOT, Verdict};
+use crate::store::callers::Found;
 
 /// A caller with the rules it has; what they say of this request is asked by [`judge`].
-pub(super) async fn with_rules(core: &Core, token: TokenIdentity) -> Result<Caller, Fault> {
-    let acl = authority::acl(core, &token.policies).await?;
+pub(super) async fn with_rules(core: &Core, found: Found) -> Result<Caller, Fault> {
+    let acl = authority::acl_of(core, &found).await?;
+    let token = found.identity;
     let root = token.policies.iter().any(|name| name == ROOT);
     Ok(Caller {
         token,

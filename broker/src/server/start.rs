@@ -97,6 +97,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         policies: Default::default(),
         targets: Default::default(),
         errands: Default::default(),
+        ready: Default::default(),
+        intents: Default::default(),
+        reads: Default::default(),
     });
     if installation.is_initialised()
         && let Some(root_key) = core.key_source.fetch()?

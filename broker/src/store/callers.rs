@@ -3,15 +3,20 @@
 use std::net::IpAddr;
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
+use sqlx::{PgExecutor, PgPool, Row};
 use time::OffsetDateTime;
 
 use crate::cidr;
 use crate::logical::{BatchClaims, TokenIdentity};
 
+/// Names and revisions of policies.
+pub type Revisions = Vec<(String, i64)>;
+
 /// A live token, with what the pipeline must still look at.
 #[derive(Clone, Debug)]
 pub struct Found {
+    /// Its policies that exist, by name, as read with it; None: not read.
+    pub revisions: Option<Revisions>,
     /// Who.
     pub identity: TokenIdentity,
     /// Addresses it may come from; empty = any.
@@ -43,6 +48,25 @@ select t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_
  where t.token_hash = $1 and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
    and not exists (select from line where line.expires_at <= clock_timestamp())";
 
+/// The same for many at once, with the revisions of their policies.
+const SERVICES: &str = "\
+with recursive line as (
+    select t.token_id as first_id, t.parent_id, t.expires_at from leasehold_broker.tokens t
+     where t.token_hash = any($1) and t.ended_at is null
+    union all
+    select line.first_id, above.parent_id,
+           case when above.ended_at is not null then '-infinity' else above.expires_at end
+      from leasehold_broker.tokens above join line on above.token_id = line.parent_id
+)
+select t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
+       t.wrapping is not null as wrapping,
+       ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as ttl_seconds,
+       array(select p.name from leasehold_broker.policies p where p.name = any(t.policies) order by p.name) as names,
+       array(select p.revision from leasehold_broker.policies p where p.name = any(t.policies) order by p.name) as revisions
+  from leasehold_broker.tokens t
+ where t.token_hash = any($1) and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
+   and not exists (select from line where line.first_id = t.token_id and line.expires_at <= clock_timestamp())";
+
 const USE: &str = "\
 update leasehold_broker.tokens set uses_left = uses_left - 1
  where token_id = $1 and ended_at is null and uses_left > 0 returning uses_left";
@@ -66,6 +90,27 @@ pub async fn service(store: &PgPool, token_hash: &[u8]) -> sqlx::Result<Option<F
         .fetch_optional(store)
         .await?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// Those of these that live, in any order; their hash says which.
+pub async fn services(
+    store: impl PgExecutor<'_>,
+    token_hashes: &[Vec<u8>],
+) -> sqlx::Result<Vec<Found>> {
+    let rows = sqlx::query(SERVICES)
+        .bind(token_hashes)
+        .fetch_all(store)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let names: Vec<String> = row.try_get("names")?;
+            let revisions: Vec<i64> = row.try_get("revisions")?;
+            Ok(Found {
+                revisions: Some(names.into_iter().zip(revisions).collect()),
+                ..from_row(row)?
+            })
+        })
+        .collect()
 }
 
 /// Takes one use of a token with a limited number of them; what is left then. None: none was left.
@@ -92,6 +137,7 @@ pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<F
         return Ok(None);
     }
     Ok(Some(Found {
+        revisions: None,
         identity: TokenIdentity {
             token_id: claims.parent_id,
             token_hash: Vec::new(),
@@ -111,6 +157,7 @@ pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<F
 
 fn from_row(row: &PgRow) -> sqlx::Result<Found> {
     Ok(Found {
+        revisions: None,
         identity: TokenIdentity {
             token_id: Some(row.try_get("token_id")?),
             token_hash: row.try_get("token_hash")?,

@@ -76,6 +76,46 @@ pub async fn config_by_name(
     row.as_ref().map(config).transpose()
 }
 
+/// Roles with the live configurations they name, for many names at once; in the same order.
+pub async fn roles_with_configs(
+    store: impl PgExecutor<'_>,
+    names: &[(Uuid, String)],
+) -> sqlx::Result<Vec<Option<(RoleRow, Option<ConfigRow>)>>> {
+    let (mounts, roles): (Vec<Uuid>, Vec<&str>) = names
+        .iter()
+        .map(|(mount_id, name)| (*mount_id, name.as_str()))
+        .unzip();
+    let rows = sqlx::query(
+        "select n.ordinal, r.name as role_name, r.settings as role_settings, r.revision as role_revision, c.config_id, \
+                c.mount_id, c.name, c.target_id, c.settings, c.sealed_connection, c.revision \
+           from unnest($1::uuid[], $2::text[]) with ordinality as n (mount_id, name, ordinal) \
+           join leasehold_broker.database_roles r on r.mount_id = n.mount_id and r.name = n.name collate \"C\" \
+           left join leasehold_broker.database_configs c \
+             on c.mount_id = r.mount_id and c.name = (r.settings ->> 'db_name') collate \"C\" and c.state = 'live'",
+    )
+    .bind(mounts)
+    .bind(roles)
+    .fetch_all(store)
+    .await?;
+    let mut found: Vec<Option<(RoleRow, Option<ConfigRow>)>> = names.iter().map(|_| None).collect();
+    for row in &rows {
+        let at = usize::try_from(row.try_get::<i64, _>("ordinal")? - 1).unwrap_or(usize::MAX);
+        let role = RoleRow {
+            name: row.try_get("role_name")?,
+            settings: row.try_get::<Json<_>, _>("role_settings")?.0,
+            revision: row.try_get("role_revision")?,
+        };
+        let config = match row.try_get::<Option<Uuid>, _>("config_id")? {
+            Some(_) => Some(config(row)?),
+            None => None,
+        };
+        if let Some(place) = found.get_mut(at) {
+            *place = Some((role, config));
+        }
+    }
+    Ok(found)
+}
+
 /// The same, locked against other writers and against issues that begin now.
 pub async fn config_for_update(
     store: &mut PgConnection,

@@ -8,13 +8,14 @@ use uuid::Uuid;
 use crate::target::Owner;
 
 /// What an intent says before the target is asked.
-pub struct Intent<'a> {
+#[derive(Clone, Debug)]
+pub struct Intent {
     /// The full request path and 24 characters.
-    pub lease_id: &'a str,
+    pub lease_id: String,
     /// The mount, which must be active.
     pub mount_id: Uuid,
     /// Below the mount.
-    pub path: &'a str,
+    pub path: String,
     /// The configuration, which must be live and unchanged.
     pub config_id: Uuid,
     /// Its revision as read.
@@ -22,13 +23,13 @@ pub struct Intent<'a> {
     /// Its target as read.
     pub target_id: Uuid,
     /// The role, which must be unchanged.
-    pub role: &'a str,
+    pub role: String,
     /// Its revision as read.
     pub role_revision: i64,
     /// Name of the recipe on the target.
-    pub recipe: &'a str,
+    pub recipe: String,
     /// Name of the login.
-    pub login: &'a str,
+    pub login: String,
     /// The token, or a batch token's parent, which must live; None = an orphan batch token's.
     pub token_id: Option<i64>,
     /// Seconds granted.
@@ -93,18 +94,18 @@ select (select it from alive) as alive,
        array(select revision from line order by depth) as revisions";
 
 /// Writes an intent down, if everything it builds on still stands; holds all of that in place until it is committed.
-pub async fn record(store: impl PgExecutor<'_>, intent: &Intent<'_>) -> sqlx::Result<Recorded> {
+pub async fn record(store: impl PgExecutor<'_>, intent: &Intent) -> sqlx::Result<Recorded> {
     let row = sqlx::query(RECORD)
-        .bind(intent.lease_id)
+        .bind(&intent.lease_id)
         .bind(intent.mount_id)
-        .bind(intent.path)
+        .bind(&intent.path)
         .bind(intent.config_id)
         .bind(intent.config_revision)
         .bind(intent.target_id)
-        .bind(intent.role)
+        .bind(&intent.role)
         .bind(intent.role_revision)
-        .bind(intent.recipe)
-        .bind(intent.login)
+        .bind(&intent.recipe)
+        .bind(&intent.login)
         .bind(intent.token_id)
         .bind(intent.ttl_seconds)
         .bind(intent.max_ttl_seconds)
@@ -212,9 +213,8 @@ fn lease(row: &PgRow) -> sqlx::Result<LeaseRow> {
     })
 }
 
-/// One lease. None: unknown, of a token that has ended, or dropped from sight by force.
-pub async fn find(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
-    let row = sqlx::query(
+macro_rules! find {
+    () => {
         "select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role, l.state = 'intent' as is_intent, \
                 l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at, \
                 floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds, \
@@ -222,13 +222,29 @@ pub async fn find(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Op
            from leasehold_broker.leases l \
            join leasehold_broker.mounts m on m.mount_id = l.mount_id and m.state <> 'gone' \
            left join leasehold_broker.tokens t on t.token_id = l.token_id \
-          where l.lease_id = $1 and not l.out_of_sight and t.ended_at is null \
-            and (t.expires_at is null or t.expires_at > clock_timestamp())",
-    )
-    .bind(lease_id)
-    .fetch_optional(store)
-    .await?;
+          where not l.out_of_sight and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp()) and "
+    };
+}
+
+/// One lease. None: unknown, of a token that has ended, or dropped from sight by force.
+pub async fn find(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
+    let row = sqlx::query(concat!(find!(), "l.lease_id = $1"))
+        .bind(lease_id)
+        .fetch_optional(store)
+        .await?;
     row.as_ref().map(lease).transpose()
+}
+
+/// Those of these that are known as [`find`] knows them, in any order.
+pub async fn find_all(
+    store: impl PgExecutor<'_>,
+    lease_ids: &[String],
+) -> sqlx::Result<Vec<LeaseRow>> {
+    let rows = sqlx::query(concat!(find!(), "l.lease_id = any($1)"))
+        .bind(lease_ids)
+        .fetch_all(store)
+        .await?;
+    rows.iter().map(lease).collect()
 }
 
 /// What ending a lease needs to know of it, whoever still sees it.

@@ -67,6 +67,42 @@ pub async fn covering(
     row.as_ref().map(from_row).transpose()
 }
 
+/// For many paths at once, each with its kind; in the same order.
+pub async fn covering_all(
+    store: impl PgExecutor<'_>,
+    paths: &[(MountKind, String)],
+) -> sqlx::Result<Vec<Option<Mount>>> {
+    let (mut ordinals, mut kinds, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
+    for (ordinal, (kind, below)) in (0_i32..).zip(paths) {
+        let whole = format!("{below}/");
+        for (at, _) in whole.match_indices('/') {
+            ordinals.push(ordinal);
+            kinds.push(kind_word(*kind));
+            prefixes.push(whole[..=at].to_owned());
+        }
+    }
+    let rows = sqlx::query(
+        "select distinct on (p.ordinal) p.ordinal, m.mount_id, m.kind, m.path, m.type, m.accessor, m.description, m.config, \
+                m.options, m.local, m.seal_wrap, m.external_entropy_access, m.state \
+           from unnest($1::int[], $2::text[], $3::text[]) as p (ordinal, kind, path) \
+           join leasehold_broker.mounts m on m.kind = p.kind and m.path = p.path collate \"C\" and m.state <> 'gone' \
+          order by p.ordinal, length(m.path) desc",
+    )
+    .bind(ordinals)
+    .bind(kinds)
+    .bind(prefixes)
+    .fetch_all(store)
+    .await?;
+    let mut found: Vec<Option<Mount>> = paths.iter().map(|_| None).collect();
+    for row in &rows {
+        let at = usize::try_from(row.try_get::<i32, _>("ordinal")?).unwrap_or(usize::MAX);
+        if let Some(place) = found.get_mut(at) {
+            *place = Some(from_row(row)?);
+        }
+    }
+    Ok(found)
+}
+
 /// The mount at exactly this path.
 pub async fn at(
     store: impl PgExecutor<'_>,

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use uuid::Uuid;
 
 use super::knock::Knock;
+use super::verb::together;
 use super::{ConnectionDetails, Inner, Scope, Target, TargetError};
 
 /// The server stops a statement that its caller has long given up on.
@@ -185,6 +186,7 @@ pub(super) fn pool(
         knock: door.knock,
         iterations,
         recipes: Mutex::default(),
+        issues: together(),
     })))
 }
 

@@ -54,6 +54,7 @@ struct Inner {
     knock: knock::Knock,
     iterations: Arc<AtomicU32>,
     recipes: Mutex<HashMap<String, Defined>>,
+    issues: Arc<verb::Together>,
 }
 
 /// A handle on one target through one configuration. Cheap to clone.

@@ -11,10 +11,9 @@ use crate::lease::{self, Made, Order};
 use crate::logical::{
     Access, Call, Fault, Field, LeaseReply, Operation, Outcome, PathSpec, Response, Undelivered,
 };
-use crate::password;
-use crate::scram;
+use crate::ready::Credential;
 use crate::secret::Password;
-use crate::store::database::{self, ConfigRow, RoleRow};
+use crate::store::database::{ConfigRow, RoleRow};
 use crate::target::Recipe;
 use crate::template::{Names, Template};
 use crate::ttl::{self, Granted};
@@ -76,7 +75,8 @@ struct Plan {
 
 async fn plan(call: &Call<'_>) -> Result<Plan, Fault> {
     let (core, mount, name) = (call.core, call.mount, call.capture("name"));
-    let Some(role) = database::role_by_name(&core.store, mount.mount_id, name).await? else {
+    let found = core.reads.role(&core.store, mount.mount_id, name).await?;
+    let Some((role, config)) = found else {
         return Err(Fault::bad(format!("unknown role: {name}")));
     };
     let text = |field: &str| {
@@ -86,8 +86,7 @@ async fn plan(call: &Call<'_>) -> Result<Plan, Fault> {
             .unwrap_or_default()
     };
     let db_name = text("db_name");
-    let found = database::config_by_name(&core.store, mount.mount_id, db_name).await?;
-    let config = found.ok_or_else(|| reset::missing(db_name))?;
+    let config = config.ok_or_else(|| reset::missing(db_name))?;
     let allowed: Vec<String> = config
         .settings
         .get("allowed_roles")
@@ -166,17 +165,10 @@ async fn make(
     // Before the verifier: the server's iteration count is known once it has been asked anything.
     let (core, mount_id) = (call.core, call.mount.mount_id);
     let known = lease::digest(core, &target, mount_id, &plan.role.name, &plan.recipe).await?;
-    let password = password::generate(&mut rand::rng());
+    let Credential { password, verifier } = core.ready.take(target.iterations()).await;
     if known.is_none() {
         return Ok((Made::Stale, password, login));
     }
-    let iterations = target.iterations();
-    let for_verifier = password.clone();
-    let verifier = tokio::task::spawn_blocking(move || {
-        scram::verifier(&for_verifier, rand::random(), iterations)
-    })
-    .await
-    .map_err(Fault::internal)?;
     let path = format!("creds/{}", plan.role.name);
     let order = Order {
         lease_id,

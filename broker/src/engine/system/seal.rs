@@ -28,6 +28,7 @@ pub(super) async fn seal(call: &SpecialCall<'_>) -> Outcome {
         return Err(Fault::denied());
     }
     call.core.keys.forget();
+    call.core.ready.clear();
     call.core.unsealing.reset();
     tracing::warn!(accessor = found.identity.accessor, "sealed on request");
     nothing()

@@ -7,6 +7,7 @@ mod issue;
 mod owner;
 mod recipe;
 mod renew;
+mod together;
 
 pub use changes::{Change, ChangeKind};
 pub use ending::{Ended, LeaseState};
@@ -15,6 +16,7 @@ pub use issue::{Issue, Issued, Outcome, Settled};
 pub use owner::Owner;
 pub use recipe::Recipe;
 pub use renew::Renewed;
+pub(super) use together::{Together, together};
 
 use sqlx::postgres::types::PgInterval;
 

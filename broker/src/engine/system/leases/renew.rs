@@ -5,14 +5,14 @@ use crate::duration::Span;
 use crate::fields::FieldValue;
 use crate::lease::{self, LeaseError, Renewal};
 use crate::logical::{Call, Fault, LeaseReply, Outcome, Response};
-use crate::store::{database, leases, mounts, tokens_by_path};
+use crate::store::{mounts, tokens_by_path};
 use crate::target::{Refusal, TargetError};
 use crate::ttl;
 
 pub(super) async fn renew(call: &Call<'_>) -> Outcome {
     let core = call.core;
     let lease_id = lease_id(call)?;
-    let Some(lease) = leases::find(&core.store, lease_id).await? else {
+    let Some(lease) = core.reads.lease(&core.store, lease_id).await? else {
         if tokens_by_path::find(&core.store, lease_id).await?.is_some() {
             return Err(Fault::bad("tokens cannot be renewed through this endpoint"));
         }
@@ -24,8 +24,8 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
     let Some(mount) = mounts::by_id(&core.store, lease.mount_id).await? else {
         return Err(Fault::bad("lease not found"));
     };
-    let found = database::role_by_name(&core.store, lease.mount_id, &lease.role).await?;
-    let Some(role) = found else {
+    let found = core.reads.role(&core.store, lease.mount_id, &lease.role);
+    let Some((role, config)) = found.await? else {
         return Err(failed(&format!(
             "error during renew: could not find role with name \"{}\"",
             lease.role
@@ -36,10 +36,7 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
         .get("db_name")
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
-    if database::config_by_name(&core.store, lease.mount_id, db_name)
-        .await?
-        .is_none()
-    {
+    if config.is_none() {
         return Err(failed(&format!(
             "failed to find entry for connection with name: \"{db_name}\""
         )));

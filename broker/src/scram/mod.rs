@@ -4,6 +4,8 @@
 //! A verifier lets its holder check a password and does not let anyone log in; it is what crosses
 //! the seam in the password's place. No exchange is spoken here.
 
+mod lanes;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,18 +23,72 @@ pub const SALT_BYTES: usize = 16;
 /// [`ITERATIONS_MIN`] are raised to it. The salt must be fresh and random.
 pub fn verifier(password: &Password, salt: [u8; SALT_BYTES], iterations: u32) -> Verifier {
     let iterations = iterations.max(ITERATIONS_MIN);
-    // PostgreSQL takes the bytes as they are where they can not be normalised, and so must we.
-    let normal = stringprep::saslprep(password.expose());
-    let bytes = Zeroizing::new(match &normal {
+    let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
+        &normal(password),
+        &salt,
+        iterations,
+    ));
+    finish(&salted, salt, iterations)
+}
+
+/// How many are best derived at once on this processor.
+pub fn batch() -> usize {
+    if lanes::available() { lanes::LANES } else { 1 }
+}
+
+/// The same for any number of passwords, side by side where the processor can.
+pub fn verifiers(
+    passwords: &[Password],
+    salts: &[[u8; SALT_BYTES]],
+    iterations: u32,
+) -> Vec<Verifier> {
+    let iterations = iterations.max(ITERATIONS_MIN);
+    let mut made = Vec::with_capacity(passwords.len());
+    for (passwords, salts) in passwords
+        .chunks(lanes::LANES)
+        .zip(salts.chunks(lanes::LANES))
+    {
+        match together(passwords, salts, iterations) {
+            Some(batch) => made.extend(batch),
+            None => made.extend(
+                passwords
+                    .iter()
+                    .zip(salts)
+                    .map(|(password, salt)| verifier(password, *salt, iterations)),
+            ),
+        }
+    }
+    made
+}
+
+/// A full batch, if there is one and the processor can.
+fn together(
+    passwords: &[Password],
+    salts: &[[u8; SALT_BYTES]],
+    iterations: u32,
+) -> Option<Vec<Verifier>> {
+    let salts: &[[u8; SALT_BYTES]; lanes::LANES] = salts.try_into().ok()?;
+    let normals: Vec<Zeroizing<Vec<u8>>> = passwords.iter().map(normal).collect();
+    let bytes: Vec<&[u8]> = normals.iter().map(|normal| normal.as_slice()).collect();
+    let keys = lanes::derive(bytes.as_slice().try_into().ok()?, salts, iterations)?;
+    let keys = Zeroizing::new(keys);
+    let finish = |(key, salt): (&[u8; 32], &[u8; SALT_BYTES])| finish(key, *salt, iterations);
+    Some(keys.iter().zip(salts).map(finish).collect())
+}
+
+/// What is hashed of a password. PostgreSQL takes the bytes as they are where they can not be normalised, and so must we.
+fn normal(password: &Password) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(match stringprep::saslprep(password.expose()) {
         Ok(text) => text.as_bytes().to_vec(),
         Err(_) => password.expose().as_bytes().to_vec(),
-    });
-    let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
-        &bytes, &salt, iterations,
-    ));
-    let client_key = Zeroizing::new(keyed_hash(&*salted, b"Client Key"));
+    })
+}
+
+/// From the salted password to the text.
+fn finish(salted: &[u8; 32], salt: [u8; SALT_BYTES], iterations: u32) -> Verifier {
+    let client_key = Zeroizing::new(keyed_hash(salted, b"Client Key"));
     let stored_key = Sha256::digest(*client_key);
-    let server_key = keyed_hash(&*salted, b"Server Key");
+    let server_key = keyed_hash(salted, b"Server Key");
     Verifier::new(format!(
         "SCRAM-SHA-256${iterations}:{}${}:{}",
         STANDARD.encode(salt),
@@ -127,5 +183,18 @@ mod tests {
     fn few_iterations_are_raised() {
         let made = verifier(&Password::new("x"), [7; SALT_BYTES], 1);
         assert!(made.expose().starts_with("SCRAM-SHA-256$4096:"));
+    }
+
+    #[test]
+    fn side_by_side_is_as_one_by_one() {
+        let passwords: Vec<Password> = (0..37)
+            .map(|n| Password::new(format!("pässwörd {n}{}", "x".repeat(n))))
+            .collect();
+        let salts: Vec<[u8; SALT_BYTES]> = (0..37).map(|n| [n; SALT_BYTES]).collect();
+        let made = verifiers(&passwords, &salts, 4096);
+        assert_eq!(made.len(), passwords.len());
+        for ((password, salt), made) in passwords.iter().zip(&salts).zip(&made) {
+            assert_eq!(made.expose(), verifier(password, *salt, 4096).expose());
+        }
     }
 }

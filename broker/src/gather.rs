@@ -1,0 +1,200 @@
+//! Requests that want the same thing at the same moment, asked in one go.
+//!
+//! The first of them starts at once; whoever comes while that is under way waits, and all who wait go together next. So one
+//! alone loses nothing, and many share a round trip, a transaction and its commit. A batch begins after each of its members
+//! has asked: what it reads was read in their requests.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::oneshot;
+
+/// A place where questions of one kind come together.
+pub struct Gather<Q, A> {
+    state: Mutex<State<Q, A>>,
+    limits: Limits,
+}
+
+/// How far gathering goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Batches under way at once.
+    pub runners: usize,
+    /// Questions in one.
+    pub batch: usize,
+}
+
+struct State<Q, A> {
+    waiting: VecDeque<(Q, oneshot::Sender<A>)>,
+    runners: usize,
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
+    /// An empty one.
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Gather {
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                runners: 0,
+            }),
+            limits,
+        })
+    }
+
+    /// Asks. `run` gives an answer to each question of a batch, in order; `alike` says which may go with the first.
+    /// None: there was no answer for this one, and it should be asked alone.
+    pub async fn ask<Run, Running>(
+        self: &Arc<Self>,
+        question: Q,
+        alike: fn(&Q, &Q) -> bool,
+        run: Run,
+    ) -> Option<A>
+    where
+        Run: Fn(Vec<Q>) -> Running + Send + 'static,
+        Running: Future<Output = Vec<Option<A>>> + Send,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let start = {
+            let mut state = self.lock();
+            state.waiting.push_back((question, sender));
+            let start = state.runners < self.limits.runners;
+            if start {
+                state.runners += 1;
+            }
+            start
+        };
+        if start {
+            let mut own = Runner(Some(self.clone()));
+            tokio::spawn(async move {
+                while let Some((questions, senders)) = own.next(alike) {
+                    let answers = run(questions).await;
+                    for (sender, answer) in senders.into_iter().zip(answers) {
+                        if let Some(answer) = answer {
+                            // Whoever asked may be gone.
+                            let _ = sender.send(answer);
+                        }
+                    }
+                }
+            });
+        }
+        receiver.await.ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<Q, A>> {
+        self.state
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+/// Counts itself out however it ends.
+struct Runner<Q, A>(Option<Arc<Gather<Q, A>>>)
+where
+    Q: Send + 'static,
+    A: Send + 'static;
+
+type Batch<Q, A> = (Vec<Q>, Vec<oneshot::Sender<A>>);
+
+impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
+    /// All who wait and are like the first. None: nobody waits, and whoever comes next starts anew.
+    fn next(&mut self, alike: fn(&Q, &Q) -> bool) -> Option<Batch<Q, A>> {
+        let gather = self.0.clone()?;
+        let mut state = gather.lock();
+        let Some((first, sender)) = state.waiting.pop_front() else {
+            state.runners = state.runners.saturating_sub(1);
+            self.0 = None;
+            return None;
+        };
+        let (mut questions, mut senders) = (vec![first], vec![sender]);
+        let waiting = std::mem::take(&mut state.waiting);
+        for (question, sender) in waiting {
+            if questions.len() < gather.limits.batch && alike(&questions[0], &question) {
+                questions.push(question);
+                senders.push(sender);
+            } else {
+                state.waiting.push_back((question, sender));
+            }
+        }
+        Some((questions, senders))
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Drop for Runner<Q, A> {
+    fn drop(&mut self) {
+        let Some(gather) = &self.0 else {
+            return;
+        };
+        // A batch has panicked, or the process goes down: those who came meanwhile ask alone.
+        let mut state = gather.lock();
+        state.runners = state.runners.saturating_sub(1);
+        if state.runners == 0 {
+            state.waiting.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        runners: 1,
+        batch: 8,
+    };
+
+    #[tokio::test]
+    async fn those_who_wait_go_together_and_get_their_own_answers() {
+        let gather: Arc<Gather<u32, u32>> = Gather::new(LIMITS);
+        let batches = Arc::new(AtomicUsize::new(0));
+        let mut all = tokio::task::JoinSet::new();
+        for n in 0..33 {
+            let (gather, batches) = (gather.clone(), batches.clone());
+            all.spawn(async move {
+                let run = move |questions: Vec<u32>| {
+                    batches.fetch_add(1, Ordering::Relaxed);
+                    async move {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        questions.into_iter().map(|n| Some(n * 2)).collect()
+                    }
+                };
+                assert_eq!(gather.ask(n, |_, _| true, run).await, Some(n * 2));
+            });
+        }
+        while let Some(done) = all.join_next().await {
+            done.unwrap();
+        }
+        assert!(batches.load(Ordering::Relaxed) <= 6);
+    }
+
+    #[tokio::test]
+    async fn unlike_ones_go_apart_and_a_missing_answer_is_none() {
+        let gather: Arc<Gather<u32, usize>> = Gather::new(LIMITS);
+        let ask = |n: u32| {
+            let gather = gather.clone();
+            async move {
+                let run = |questions: Vec<u32>| async move {
+                    tokio::task::yield_now().await;
+                    let parity = questions[0] % 2;
+                    assert!(questions.iter().all(|n| n % 2 == parity));
+                    questions.iter().map(|n| (*n != 3).then_some(1)).collect()
+                };
+                gather.ask(n, |a, b| a % 2 == b % 2, run).await
+            }
+        };
+        let (a, b, c, d) = tokio::join!(ask(1), ask(2), ask(3), ask(4));
+        assert_eq!((a, b, c, d), (Some(1), Some(1), None, Some(1)));
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_leaves_nobody_waiting() {
+        let gather: Arc<Gather<u32, u32>> = Gather::new(LIMITS);
+        let run = |_: Vec<u32>| async { panic!("as a test") };
+        assert_eq!(gather.ask(1, |_, _| true, run).await, None);
+        let run = |questions: Vec<u32>| async { questions.into_iter().map(Some).collect() };
+        assert_eq!(gather.ask(2, |_, _| true, run).await, Some(2));
+    }
+}

@@ -1,0 +1,180 @@
+//! Issues of one recipe that come at the same moment: one call, one transaction, one commit.
+//!
+//! All of them or none: where one is refused, or nobody knows, each is asked for alone. Nothing is made twice, since a request
+//! id makes one lease whoever asks and how often.
+
+use std::sync::Arc;
+
+use sqlx::postgres::types::PgInterval;
+use tokio::time::Instant;
+
+use super::{Issue, Owner, microseconds, seconds};
+use crate::gather::{Gather, Limits};
+use crate::target::{Target, TargetError};
+
+/// Two at once, so that one computes while the other's commit reaches the disk.
+const LIMITS: Limits = Limits {
+    runners: 2,
+    batch: 64,
+};
+
+/// Where issues come together.
+pub(in crate::target) type Together = Gather<Asked, Answer>;
+
+/// One issue, waiting.
+pub(in crate::target) struct Asked {
+    recipe: String,
+    digest: String,
+    lease_id: String,
+    login: String,
+    verifier: crate::secret::Verifier,
+    ttl_seconds: i64,
+    max_ttl_seconds: i64,
+    cap_microseconds: Option<i64>,
+    owners: Vec<Owner>,
+    display_name: String,
+    deadline: Instant,
+}
+
+/// What a batch says to each of its members.
+#[derive(Clone)]
+pub(in crate::target) enum Answer {
+    Issued,
+    /// Of a batch of one: what the call itself would say.
+    Refused(TargetError, bool),
+    Alone {
+        /// Whether the batch may have been done after all.
+        in_doubt: bool,
+    },
+}
+
+/// A new, empty place.
+pub(in crate::target) fn together() -> Arc<Together> {
+    Gather::new(LIMITS)
+}
+
+/// One recipe, so that every member takes the same locks in the same order.
+fn alike(one: &Asked, other: &Asked) -> bool {
+    one.recipe == other.recipe && one.digest == other.digest
+}
+
+const ISSUE: &str = "\
+select r.request_id from unnest($3::text[], $4::text[], $5::text[], $6::interval[], $7::interval[], $8::interval[], $9::text[], $10::int[], \
+                   $11::int[]) \
+           as r(request_id, login, verifier, ttl, max_ttl, cap, display_name, first_owner, last_owner), \
+       lateral leasehold.issue($1, ttl => r.ttl, max_ttl => r.max_ttl, cap => r.cap, \
+           owners => ($12::text[])[r.first_owner:r.last_owner], \
+           owner_ttls => ($13::interval[])[r.first_owner:r.last_owner], \
+           owner_revisions => ($14::bigint[])[r.first_owner:r.last_owner], \
+           display_name => r.display_name, login => r.login, verifier => r.verifier, request_id => r.request_id, \
+           digest => $2, scope => $15)";
+
+impl Target {
+    /// As [`Target::issue`], together with others if there are any.
+    pub async fn issue_together(
+        &self,
+        request: &Issue<'_>,
+        deadline: Instant,
+    ) -> Result<(), (TargetError, bool)> {
+        let asked = Asked {
+            recipe: request.recipe.to_owned(),
+            digest: request.digest.to_owned(),
+            lease_id: request.lease_id.to_owned(),
+            login: request.login.to_owned(),
+            verifier: crate::secret::Verifier::new(request.verifier),
+            ttl_seconds: request.ttl_seconds,
+            max_ttl_seconds: request.max_ttl_seconds,
+            cap_microseconds: request.cap_microseconds,
+            owners: request.owners.to_vec(),
+            display_name: request.display_name.to_owned(),
+            deadline,
+        };
+        let own = self.clone();
+        let run = move |batch: Vec<Asked>| {
+            let target = own.clone();
+            async move { target.issue_batch(&batch).await }
+        };
+        let in_doubt = match self.0.issues.ask(asked, alike, run).await {
+            Some(Answer::Issued) => return Ok(()),
+            Some(Answer::Refused(error, in_doubt)) => return Err((error, in_doubt)),
+            Some(Answer::Alone { in_doubt }) => in_doubt,
+            None => true,
+        };
+        match self.issue(request, deadline).await {
+            Ok(_) => Ok(()),
+            Err((error, doubtful)) => Err((error, in_doubt || doubtful)),
+        }
+    }
+
+    async fn issue_batch(&self, batch: &[Asked]) -> Vec<Option<Answer>> {
+        let (Some(first), Some(deadline)) = (
+            batch.first(),
+            batch.iter().map(|asked| asked.deadline).min(),
+        ) else {
+            return Vec::new();
+        };
+        let texts = |of: fn(&Asked) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
+        let (ids, logins) = (texts(|a| &a.lease_id), texts(|a| &a.login));
+        let verifiers = texts(|a| a.verifier.expose());
+        let names = texts(|a| &a.display_name);
+        let lengths = |of: fn(&Asked) -> i64| batch.iter().map(|a| seconds(of(a))).collect();
+        let ttls: Vec<PgInterval> = lengths(|a| a.ttl_seconds);
+        let max_ttls: Vec<PgInterval> = lengths(|a| a.max_ttl_seconds);
+        let caps: Vec<Option<PgInterval>> = batch
+            .iter()
+            .map(|asked| asked.cap_microseconds.map(microseconds))
+            .collect();
+        let owners: Vec<&Owner> = batch.iter().flat_map(|asked| &asked.owners).collect();
+        let mut last = 0_i32;
+        let lasts: Vec<i32> = batch
+            .iter()
+            .map(|asked| {
+                last += i32::try_from(asked.owners.len()).unwrap_or(i32::MAX / 128);
+                last
+            })
+            .collect();
+        let firsts: Vec<i32> = std::iter::once(0)
+            .chain(lasts.iter().copied())
+            .map(|before| before + 1)
+            .take(batch.len())
+            .collect();
+        let accessors: Vec<&str> = owners.iter().map(|o| o.accessor.as_str()).collect();
+        let owner_ttls: Vec<Option<PgInterval>> = owners
+            .iter()
+            .map(|owner| owner.ttl_microseconds.map(microseconds))
+            .collect();
+        let revisions: Vec<i64> = owners.iter().map(|owner| owner.revision).collect();
+        let made: Result<Vec<(String,)>, _> = self
+            .rows(deadline, &|| {
+                sqlx::query_as(ISSUE)
+                    .bind(&first.recipe)
+                    .bind(&first.digest)
+                    .bind(&ids)
+                    .bind(&logins)
+                    .bind(&verifiers)
+                    .bind(&ttls)
+                    .bind(&max_ttls)
+                    .bind(&caps)
+                    .bind(&names)
+                    .bind(&firsts)
+                    .bind(&lasts)
+                    .bind(&accessors)
+                    .bind(&owner_ttls)
+                    .bind(&revisions)
+                    .bind(&self.0.scope.name)
+            })
+            .await;
+        let answer = match made {
+            Ok(made) if made.len() == batch.len() => Answer::Issued,
+            Ok(_) => Answer::Alone { in_doubt: true },
+            Err(failure) if batch.len() == 1 => Answer::Refused(
+                super::issue::without(failure.error, verifiers[0]),
+                failure.in_doubt,
+            ),
+            Err(failure) => Answer::Alone {
+                in_doubt: failure.in_doubt,
+            },
+        };
+        vec![Some(answer); batch.len()]
+    }
+}
