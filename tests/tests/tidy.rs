@@ -101,7 +101,7 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 ];
 
 /// Imports that the table would refuse, each with its reason.
-const EXCEPTIONS: [(&str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str); 6] = [
     // The layout of the shared memory is the workers'; only ffi may map it.
     ("pg_ext/src/ffi/shmem.rs", "crate::worker::board::Board;"),
     // The hook on DROP EXTENSION wakes the sweeper.

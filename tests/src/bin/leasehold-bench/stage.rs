@@ -13,11 +13,14 @@ pub struct Stage {
     pub served: Served,
     pub cluster: Cluster,
     pub root: Actor,
-    /// An application's token: it may use credentials, leases and tokens, by policy.
-    pub token: String,
+    /// Applications' tokens, one a client: they may use credentials, leases and tokens, by policy.
+    pub tokens: Vec<String>,
 }
 
-/// What the token may.
+/// As many as there are clients at most.
+const TOKENS: usize = 32;
+
+/// What a token may.
 const POLICY: &str = r#"
 path "database/creds/*" { capabilities = ["read"] }
 path "sys/leases/*"     { capabilities = ["create", "update", "list", "sudo"] }
@@ -77,21 +80,29 @@ impl Stage {
         }
         root.put("sys/policies/acl/bench", json!({"policy": POLICY}))?
             .expect(204)?;
-        let token = root
-            .post("auth/token/create", json!({"policies": ["bench"]}))?
-            .expect(200)?
-            .text_at("/auth/client_token")?;
+        let tokens = (0..TOKENS)
+            .map(|_| {
+                root.post("auth/token/create", json!({"policies": ["bench"]}))?
+                    .expect(200)?
+                    .text_at("/auth/client_token")
+            })
+            .collect::<Result<_>>()?;
         Ok(Stage {
             served,
             cluster,
             root,
-            token,
+            tokens,
         })
     }
 
-    /// A request of the application, as bytes.
+    /// A request of the first application, as bytes.
     pub fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
-        http::request(method, path, &self.token, body)
+        self.request_of(0, method, path, body)
+    }
+
+    /// A request of one of the applications.
+    pub fn request_of(&self, client: usize, method: &str, path: &str, body: &str) -> Vec<u8> {
+        http::request(method, path, &self.tokens[client % TOKENS], body)
     }
 
     /// Ends all leases below a prefix, and waits for it.

@@ -58,15 +58,15 @@ async fn pairs(stage: &Stage) -> Result<Tally> {
     let each = LIVE / CLIENTS - 1;
     let mut workers = Vec::with_capacity(CLIENTS);
     let mut client = Client::connect(stage.served.address()).await?;
-    let issue = stage.request("GET", "database/creds/readonly", "");
-    for _ in 0..CLIENTS {
+    for client_number in 0..CLIENTS {
+        let issue = stage.request_of(client_number, "GET", "database/creds/readonly", "");
         let mut live = VecDeque::with_capacity(each + 1);
         for _ in 0..each {
             live.push_back(text(client.send(&issue).await?, "lease_id")?.to_owned());
         }
         workers.push(Pair {
-            issue: issue.clone(),
-            token: stage.token.clone(),
+            issue,
+            token: stage.tokens[client_number].clone(),
             live,
         });
     }

@@ -93,8 +93,9 @@ async fn burst(stage: &Stage, table: &mut Table, stock: f64) -> Result<()> {
 
 /// Issues by so many clients; each must succeed.
 pub async fn issue(stage: &Stage, clients: usize, until: Until) -> Result<Tally> {
-    let request = stage.request("GET", "database/creds/member", "");
-    let workers = (0..clients).map(|_| Same(request.clone())).collect();
+    let workers = (0..clients)
+        .map(|client| Same(stage.request_of(client, "GET", "database/creds/member", "")))
+        .collect();
     let tally = drive(stage.served.address(), workers, until).await?;
     ensure!(
         tally.failures == 0,

@@ -78,7 +78,7 @@ async fn operations(stage: &Stage) -> Result<Vec<(&'static str, f64)>> {
         client.send(&own).await?;
         times[3].push(began.elapsed());
         let body = format!(r#"{{"lease_id":"{lease_id}","sync":true}}"#);
-        let revoke = request("PUT", "sys/leases/revoke", &stage.token, &body);
+        let revoke = request("PUT", "sys/leases/revoke", &stage.tokens[0], &body);
         let began = Instant::now();
         client.send(&revoke).await?;
         times[4].push(began.elapsed());

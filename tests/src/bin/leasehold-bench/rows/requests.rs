@@ -33,7 +33,7 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
     let rate = turns(stage, ids.iter().map(renew).collect()).await?;
     row(table, "renew", rate, (403.0, 10.0), update);
 
-    let create = stage.request("POST", "auth/token/create", r#"{"ttl":"1h"}"#);
+    let create = |client| stage.request_of(client, "POST", "auth/token/create", r#"{"ttl":"1h"}"#);
     let rate = same(stage, create).await?;
     row(table, "token create", rate, (369.0, 10.0), update);
 
@@ -44,7 +44,7 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
     let rate = turns(stage, ids.iter().map(lookup).collect()).await?;
     row(table, "lease lookup", rate, (7_720.0, 1.2), select);
 
-    let own = stage.request("GET", "auth/token/lookup-self", "");
+    let own = |client| stage.request_of(client, "GET", "auth/token/lookup-self", "");
     let rate = same(stage, own).await?;
     row(table, "token lookup", rate, (6_500.0, 1.2), select);
     stage.clear("database/creds/member")
@@ -57,8 +57,13 @@ fn row(table: &mut Table, what: &str, rate: f64, reference: (f64, f64), ceiling:
     table.ratio(&what, rate, "/s", ceiling, None);
 }
 
-async fn same(stage: &Stage, request: Vec<u8>) -> Result<f64> {
-    measured(stage, (0..CLIENTS).map(|_| Same(request.clone())).collect()).await
+/// Each client the same request with its own token.
+async fn same(stage: &Stage, request: impl Fn(usize) -> Vec<u8>) -> Result<f64> {
+    measured(
+        stage,
+        (0..CLIENTS).map(|client| Same(request(client))).collect(),
+    )
+    .await
 }
 
 /// Each client takes other requests of the list, so that they do not wait for each other's rows.
