@@ -62,17 +62,17 @@ func guide(w *world) {
 	must(by.Sys().Revoke(first.LeaseID))
 	_, err = w.root.Sys().Lookup(first.LeaseID)
 	refused(400, err)
-	want(!logsIn(first), "a revoked lease logs in")
+	want(ends(first), "a revoked lease logs in")
 	must(by.Sys().RevokePrefix(path))
 	want(got(by.Logical().List("sys/leases/lookup/"+path)) == nil, "leases are left")
-	want(!logsIn(second), "a revoked prefix logs in")
+	want(ends(second), "a revoked prefix logs in")
 
 	third := got(app.Logical().Read(path))
 	accessor := got(got(app.Auth().Token().LookupSelf()).TokenAccessor())
 	must(w.root.Auth().Token().RevokeAccessor(accessor))
 	_, err = app.Logical().Read(path)
 	refused(403, err)
-	want(!logsIn(third), "a token's end ends its leases")
+	want(ends(third), "a token's end ends its leases")
 
 	must(by.Sys().Unmount(mount))
 	_, listed = got(w.root.Sys().ListMounts())[mount+"/"]

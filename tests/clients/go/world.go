@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -83,6 +84,17 @@ func text(secret *api.Secret, name string) string {
 func logsIn(secret *api.Secret) bool {
 	_, err := psql(text(secret, "username"), text(secret, "password"), "select 1")
 	return err == nil
+}
+
+// ends is whether a login ends soon: an answer says that its end is certain, and it follows within a second.
+func ends(secret *api.Secret) bool {
+	for tries := 0; tries < 100; tries++ {
+		if !logsIn(secret) {
+			return true
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return false
 }
 
 // refused ends the run unless the error is the API's with this status; what it says.

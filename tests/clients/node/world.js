@@ -38,6 +38,17 @@ function psql(user, password, sql) {
 
 const logsIn = ({ username, password }) => psql(username, password, 'select 1').ok;
 
+/** Whether a login ends soon: an answer says that its end is certain, and it follows within a second. */
+async function ends(credentials) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    if (!logsIn(credentials)) {
+      return true;
+    }
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return false;
+}
+
 /** Waits for the refusal of a call; the error. */
 async function refused(status, promise) {
   let error = null;
@@ -59,4 +70,4 @@ async function prepare() {
   await root().addPolicy({ name: 'apps', rules: `path "${CREDS}" { capabilities = ["read"] }` });
 }
 
-module.exports = { CONFIG, CREDS, ROLE, PG_PASSWORD, PG_USER, client, holder, logsIn, prepare, psql, refused, root };
+module.exports = { CONFIG, CREDS, ROLE, PG_PASSWORD, PG_USER, client, ends, holder, logsIn, prepare, psql, refused, root };

@@ -2,7 +2,7 @@
 
 from hvac import exceptions
 
-from world import CONNECTION_URL, PG_PASSWORD, PG_USER, STATEMENTS, client, psql, refused
+from world import CONNECTION_URL, PG_PASSWORD, PG_USER, STATEMENTS, client, ends, psql, refused
 from world import root as root_client
 
 MOUNT = "hvac-db"
@@ -68,16 +68,16 @@ def run():
     assert 86400 - 60 < capped <= 86400, f"a day from the issue, not {capped} s"
     admin.sys.revoke_lease(first["lease_id"])
     refused(exceptions.InvalidRequest, lambda: root.sys.read_lease(first["lease_id"]))
-    assert psql(user, password, "select 1")[0] != 0
+    assert ends(first["data"])
     admin.sys.revoke_prefix(PATH)
     refused(exceptions.InvalidPath, lambda: admin.sys.list_leases(PATH))
-    assert psql(second["data"]["username"], second["data"]["password"], "select 1")[0] != 0
+    assert ends(second["data"])
 
     third = app.secrets.database.generate_credentials("readonly", mount_point=MOUNT)["data"]
     root.auth.token.revoke_accessor(token["accessor"])
     refused(exceptions.Forbidden, lambda: app.secrets.database.generate_credentials("readonly", mount_point=MOUNT))
     assert not app.is_authenticated()
-    assert psql(third["username"], third["password"], "select 1")[0] != 0, "a token's end ends its leases"
+    assert ends(third), "a token's end ends its leases"
 
     admin.sys.disable_secrets_engine(MOUNT)
     assert f"{MOUNT}/" not in root.sys.list_mounted_secrets_engines()["data"]

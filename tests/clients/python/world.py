@@ -5,6 +5,7 @@ Environment: VAULT_ADDR, ROOT_TOKEN, PG_HOST, PG_PORT, PG_USER, PG_PASSWORD.
 
 import os
 import subprocess
+import time
 
 import hvac
 
@@ -44,6 +45,15 @@ def refused(kind, call):
 
 def logs_in(data):
     return psql(data["username"], data["password"], "select 1")[0] == 0
+
+
+def ends(data):
+    """Whether a login ends soon: an answer says that its end is certain, and it follows within a second."""
+    for _ in range(100):
+        if not logs_in(data):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def prepare():
