@@ -277,7 +277,7 @@ impl Quoted {
             }
             match c {
                 '"' | '\\' => quoted.extend(['\\', c]),
-                ' '..='\u{7f}' => quoted.push(c),
+                ' '..='~' => quoted.push(c),
                 _ => {
                     let mut bytes = [0; 4];
                     for byte in c.encode_utf8(&mut bytes).bytes() {

@@ -140,12 +140,18 @@ pub(super) fn takes_body(operation: Operation) -> bool {
     operation.is_write() || operation == Operation::Patch
 }
 
-/// The fields of a body: JSON, or a form where the content type says so and the first byte does not contradict.
+/// The fields of a body.
 pub(super) fn fields(headers: &HeaderMap, body: &[u8]) -> Result<Body, Fault> {
     let media = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
+    body_fields(media, body)
+}
+
+/// The fields of a body sent under a content type: JSON, or a form where the type says so and the first byte does not
+/// contradict. The fault says what can not be read.
+pub fn body_fields(media: &str, body: &[u8]) -> Result<Body, Fault> {
     if form::is_form_type(media) && form::is_form(body) {
         return form::parse(body).ok_or_else(|| Fault::bad("error parsing form data"));
     }

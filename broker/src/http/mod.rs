@@ -12,4 +12,5 @@ mod listen;
 mod query;
 mod service;
 
+pub use intake::body_fields;
 pub use listen::{Listener, Listening};

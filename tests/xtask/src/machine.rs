@@ -16,7 +16,7 @@ struct Need {
     found: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         package: "postgresql-15",
         found: || Path::new("/usr/lib/postgresql/15/bin/postgres").exists(),
@@ -24,6 +24,11 @@ const NEEDS: [Need; 3] = [
     Need {
         package: "postgresql-server-dev-15",
         found: || Path::new("/usr/include/postgresql/15/server/postgres.h").exists(),
+    },
+    // The fuzzer is written in C++.
+    Need {
+        package: "g++",
+        found: || step::succeeds(Command::new("c++").arg("--version")),
     },
     // Bindings to the server's headers are made with it.
     Need {

@@ -1,4 +1,4 @@
-//! The one door for chores: `cargo xtask build | install | dev | guide | test | crash | soak | mutants | bench`.
+//! The one door for chores: `cargo xtask build | install | dev | guide | fuzz | test | crash | soak | mutants | bench`.
 //!
 //! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
 //! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
@@ -9,6 +9,7 @@ mod build;
 mod cargo;
 mod clients;
 mod dev;
+mod fuzz;
 mod guide;
 mod install;
 mod machine;
@@ -27,6 +28,8 @@ Usage: cargo xtask CHORE [arguments]
                               below that folder, for packages and images.
   dev [arguments]             Builds, then runs `leasehold dev` with these arguments.
   guide                       Builds, starts the embedded mode, and runs the whole guide, showing each command and answer.
+  fuzz [TARGET] [--seconds=N]
+                              Lets a fuzzer look for inputs that break a reader of foreign text, 30 s each.
   test [words]                Builds, checks and tests everything. With words, only tests whose names contain one.
   crash [--cycles N] [--seed S]
                               The crash test, with so many crashes (20 unless told otherwise).
@@ -40,6 +43,7 @@ Usage: cargo xtask CHORE [arguments]
 ";
 
 fn main() -> ExitCode {
+    fuzz::wrap();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((chore, rest)) = arguments.split_first() else {
         eprint!("{HELP}");
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         "build" => build::run(),
         "install" => install::run(rest),
         "dev" => dev::run(rest),
+        "fuzz" => fuzz::run(rest),
         "guide" => guide::run(),
         "test" => test::run(rest),
         "crash" => trial::run(&trial::CRASH, rest),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use crate::{build, cargo, clients, machine, step};
+use crate::{build, cargo, clients, fuzz, machine, step};
 
 /// How many tests did what.
 #[derive(Default)]
@@ -48,6 +48,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     check("clients of other languages", clients::prepare());
     step::begin("tests");
     let count = tests(words)?;
+    if words.is_empty() {
+        check("fuzzing", fuzz::run(&[]));
+    }
     step::begin("done");
     for what in &failures {
         println!("failed: {what}");
