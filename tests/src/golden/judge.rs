@@ -20,6 +20,12 @@ pub fn judge(
     variables: &Variables,
 ) -> Vec<Difference> {
     let mut out = Vec::new();
+    if answer.status == 500 && !answer.text.contains("failed to connect to") {
+        // Nothing else that the recordings ask for is a failure of the server, also where it was the reference's. No entry
+        // of the list names this place.
+        let text: String = answer.text.chars().take(300).collect();
+        return vec![Difference::new("own failure", text)];
+    }
     if answer.status != step.status {
         if !step.accept.contains(&answer.status) {
             let text: String = answer.text.chars().take(300).collect();
