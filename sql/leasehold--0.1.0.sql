@@ -38,7 +38,7 @@
 --   sweep(at_most int = 500)                                      -> bigint
 --   register_scope(scope text, key text)                          -> void
 --
---   lint(statements text[]) -> rows of (severity text, what text, hint text)
+--   lint(statements text[], grants text = 'own') -> rows of (severity text, what text, hint text)
 --   doctor() -> rows of (subject text, state text, detail text, hint text), the state being ok, warn or fail
 --   check() -> rows of (invariant text, subject text, detail text), none when all is well
 --   heartbeat(), installation(), api_version()
@@ -307,12 +307,12 @@ as 'MODULE_PATHNAME', 'withdraw_group_wrapper';
 comment on function leasehold.withdraw(name, name) is
 'Takes an offer back; true if there was one. Logins that live keep what they have. For superusers';
 
-create function leasehold.lint(statements text[], out severity text, out what text, out hint text)
+create function leasehold.lint(statements text[], grants text default 'own', out severity text, out what text, out hint text)
 returns setof record
 language c volatile set search_path = pg_catalog, pg_temp
 as 'MODULE_PATHNAME', 'lint_statements_wrapper';
-comment on function leasehold.lint(text[]) is
-'What a person should know of creation statements before logins are made by them (error, warning, info), and whether their grants can be shared. Nothing is run';
+comment on function leasehold.lint(text[], text) is
+'What a person should know of creation statements before logins are made by them (error, warning, info), and whether their grants can be shared: what stands in the way is an error for grants => ''shared''. Nothing is run';
 
 -- === Issuing ===
 
@@ -875,7 +875,7 @@ grant execute on function leasehold.installation(), leasehold.api_version()
 grant execute on function leasehold.heartbeat() to leasehold_issuer, leasehold_definer, leasehold_admin, leasehold_reader;
 grant execute on function leasehold.sweep(int) to leasehold_issuer, leasehold_admin;
 grant execute on function leasehold.check(), leasehold.doctor() to leasehold_admin, leasehold_reader;
-grant execute on function leasehold.lint(text[]) to leasehold_definer, leasehold_admin, leasehold_reader;
+grant execute on function leasehold.lint(text[], text) to leasehold_definer, leasehold_admin, leasehold_reader;
 grant execute on function
     leasehold.issue(text, interval, interval, interval, text[], interval[], bigint[], text, text, text, text, text, text),
     leasehold.settle(text[], text),

@@ -165,6 +165,10 @@ fn lint_says_what_a_text_will_do() -> Result<()> {
             );
         }
     }
+    let shared = "select string_agg(severity, ' ' order by severity) from leasehold.lint(array['CREATE ROLE \"{{name}}\" LOGIN CONNECTION LIMIT 1 VALID UNTIL ''infinity''; GRANT SELECT ON t TO \"{{name}}\" WITH GRANT OPTION'], grants => ";
+    ensure!(cluster.psql(&format!("{shared}'own')"))? == "info warning warning");
+    ensure!(cluster.psql(&format!("{shared}'shared')"))? == "error warning warning");
+    ensure!(cluster.psql(&format!("{shared}'both')")).is_err());
     let hints = cluster.psql(&format!(
         "select count(*) from leasehold.lint(array[$text${create}; GRANT ALL ON SCHEMA s TO \"{{{{name}}}}\" WITH GRANT OPTION$text$]) where hint !~ '\\.$'"
     ))?;

@@ -2,7 +2,7 @@
 //! hold them, now and after every change, costs the catalogs nothing for each login, and leaves nothing behind.
 
 use anyhow::{Result, ensure};
-use leasehold_tests::{Cluster, Options, wait_until};
+use leasehold_tests::{Cluster, Options, Stop, wait_until};
 use sqlx::Executor;
 use std::time::Duration;
 
@@ -638,26 +638,103 @@ async fn many_issue_at_once_and_one_group_is_made() -> Result<()> {
     Ok(())
 }
 
+/// A dump carries groups, their grants and their rows; on the copy every OID is another one.
 #[test]
 fn a_restored_cluster_finds_its_groups_again() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
-    cluster.psql("create table t (a int)")?;
-    define(&cluster, "postgres", "r", "GRANT SELECT ON t TO @")?;
-    let before = issue(&cluster, "r-shared")?;
-    // As after a restore: the rows name an OID of before.
-    cluster.psql("update leasehold.shared_groups set group_oid = 4294967000")?;
-    let after = issue(&cluster, "r-shared")?;
-    let may = "select bool_and(has_table_privilege(login, 't', 'select')), count(*) from leasehold.leases";
-    ensure!(
-        cluster.psql(may)? == "t|2",
-        "{before} or {after} may not read"
-    );
-    ensure!(cluster.psql(GROUPS)? == "1", "a second group was made");
+    let bare = || Options {
+        extension: false,
+        ..Options::default()
+    };
+    let original = Cluster::start(bare())?;
+    original.create_database("app")?;
+    let text = format!("{CREATE} GRANT SELECT ON t TO \"{{{{name}}}}\"");
+    original.psql_in(
+        "app",
+        &format!("create extension leasehold; create table t (a int); select leasehold.define_role('r', creation_statements => array[$text${text}$text$], grants => 'shared')"),
+    )?;
+    let issue = |cluster: &Cluster| {
+        cluster.psql_in(
+            "app",
+            &format!("select login from leasehold.issue('r', verifier => '{VERIFIER}')"),
+        )
+    };
+    let before = issue(&original)?;
+    let group = original.psql_in("app", "select group_role from leasehold.groups")?;
+    let dump = original.dump()?;
+    original.stop(Stop::Fast)?;
+
+    let copy = Cluster::start(bare())?;
+    copy.psql("create role shifts_every_oid; create role once_more")?;
+    copy.psql(&dump)?;
+    wait_until(Duration::from_secs(30), "somebody enforces in app", || {
+        Ok(copy
+            .psql_in("app", "select enforced from leasehold.heartbeat()")
+            .is_ok_and(|it| it == "t"))
+    })?;
+    wait_until(
+        Duration::from_secs(30),
+        "leases have their logins again",
+        || Ok(copy.psql_in("app", "select count(*) from leasehold.check()")? == "0"),
+    )?;
+    let after = issue(&copy)?;
+    for login in [&before, &after] {
+        let may = copy.psql_in(
+            "app",
+            &format!("select has_table_privilege('{login}', 't', 'select')"),
+        )?;
+        ensure!(may == "t", "{login} may not read");
+    }
+    let seen = copy.psql_in("app", "select group_role, logins from leasehold.groups")?;
+    ensure!(seen == format!("{group}|2"), "{seen}");
+
     // A group that was dropped by hand is made anew.
-    cluster.psql(&format!(
-        "do $$ declare g text := (select group_role from leasehold.groups); begin execute format('drop owned by %I', g); execute format('drop role %I', g); end $$;
-         select login from leasehold.issue('r-shared', verifier => '{VERIFIER}')"
-    ))?;
-    ensure!(cluster.psql(GROUPS)? == "1");
+    copy.psql_in("app", &format!("drop owned by {group}; drop role {group}"))?;
+    let last = issue(&copy)?;
+    let may = copy.psql_in(
+        "app",
+        &format!("select has_table_privilege('{last}', 't', 'select')"),
+    )?;
+    ensure!(may == "t");
     Ok(())
+}
+
+/// The database of a shared recipe is dropped: its group is nobody's, loses its members at once, and goes after a day.
+#[test]
+fn the_group_of_a_dropped_database_goes() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.create_database("doomed")?;
+    cluster.psql("create table here (a int)")?;
+    let text = format!("{CREATE} GRANT CONNECT ON DATABASE postgres TO \"{{{{name}}}}\"");
+    cluster.psql_in(
+        "doomed",
+        &format!(
+            "create extension leasehold; select leasehold.define_role('r', creation_statements => array[$text${text}$text$], grants => 'shared');
+             select login from leasehold.issue('r', verifier => '{VERIFIER}')"
+        ),
+    )?;
+    let group = cluster.psql_in("doomed", "select group_role from leasehold.groups")?;
+    cluster.psql(&format!(
+        "grant select on here to {group}; drop database doomed with (force)"
+    ))?;
+    let members = format!("select count(*) from pg_auth_members where roleid = '{group}'::regrole");
+    wait_until(Duration::from_secs(30), "nobody is its member", || {
+        Ok(cluster.psql(&members)? == "0")
+    })?;
+    let orphans = cluster.psql("select reason, count(*) from leasehold.orphans group by reason")?;
+    ensure!(orphans == "installation unknown|2", "{orphans}");
+    // The fence is dated in VALID UNTIL; a restart looks at once.
+    wait_until(Duration::from_secs(30), "it is dated", || {
+        Ok(cluster.psql(&format!(
+            "select count(*) from pg_authid where rolname = '{group}' and rolvaliduntil is not null"
+        ))? == "1")
+    })?;
+    cluster.psql(&format!(
+        "update pg_authid set rolvaliduntil = now() - interval '25 hours' where rolname = '{group}'"
+    ))?;
+    cluster.restart()?;
+    wait_until(Duration::from_secs(30), "it is dropped", || {
+        Ok(cluster.psql(&format!(
+            "select count(*) from pg_roles where rolname = '{group}'"
+        ))? == "0")
+    })
 }

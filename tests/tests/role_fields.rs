@@ -15,16 +15,17 @@ fn scene() -> Result<(Cluster, Served)> {
     let root = served.root();
     root.post("sys/mounts/db", json!({"type": "database"}))?
         .expect(204)?;
-    root.put(
-        "db/config/postgresql",
-        json!({
-            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-            "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", cluster.port()),
-            "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
-        }),
-    )?
-    .expect(204)?;
+    root.put("db/config/postgresql", connection(&cluster))?
+        .expect(204)?;
     Ok((cluster, served))
+}
+
+fn connection(cluster: &Cluster) -> Value {
+    json!({
+        "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
+        "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", cluster.port()),
+        "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
+    })
 }
 
 fn write(root: &Actor, name: &str, fields: Value) -> Result<u16> {
@@ -52,7 +53,7 @@ fn a_role_without_them_reads_as_it_always_did() -> Result<()> {
             .map(str::to_owned)
             .collect()
     };
-    let plain = json!({"creation_statements": [CREATE]});
+    let plain = json!({"creation_statements": [CREATE, GRANT]});
     ensure!(write(&root, "plain", plain.clone())? == 204);
     ensure!(extra(&root.get("db/roles/plain")?.expect(200)?.body).is_empty());
 
@@ -115,13 +116,19 @@ fn they_reach_the_target() -> Result<()> {
 
     // A text that can not be shared says so where it is used, and a role with nothing at all as it always did.
     let text = format!("{CREATE} DO $$ BEGIN END $$");
+    let block = json!({"db_name": "postgresql", "creation_statements": text, "grants": "shared"});
+    let answer = root.put("db/roles/block", block.clone())?;
     ensure!(
-        write(
-            &root,
-            "block",
-            json!({"creation_statements": text, "grants": "shared"})
-        )? == 204
+        answer.status == 400 && answer.text.contains("can not be shared (DO)"),
+        "{}",
+        answer.text
     );
+    // Nobody to ask yet: then it is said when credentials are asked for.
+    let mut later = block;
+    later["db_name"] = json!("later");
+    root.put("db/roles/block", later)?.expect(204)?;
+    root.put("db/config/later", connection(&cluster))?
+        .expect(204)?;
     let answer = root.get("db/creds/block")?;
     ensure!(
         answer.status == 400 && answer.text.contains("can not be shared (DO)"),

@@ -92,6 +92,7 @@ fn withdraw_group(
 #[pg_extern(sql = false, name = "lint")]
 fn lint_statements(
     statements: Option<Array<'_, &str>>,
+    grants: Option<&str>,
 ) -> Result<
     TableIterator<
         'static,
@@ -105,7 +106,8 @@ fn lint_statements(
 > {
     let texts = texts("statements", statements)?;
     statements::check(&texts).map_err(Fault::from)?;
-    let findings = statements::lint::lint(&texts);
+    let shared = define::shares(grants.unwrap_or("own"))?;
+    let findings = statements::lint::lint(&texts, shared);
     Ok(TableIterator::new(findings.into_iter().map(|finding| {
         (
             finding.severity.word().to_owned(),

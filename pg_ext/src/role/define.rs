@@ -115,6 +115,18 @@ fn check_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether a recipe that says this of its grants shares them.
+pub fn shares(grants: &str) -> Result<bool, Fault> {
+    match grants {
+        "own" => Ok(false),
+        SHARED => Ok(true),
+        other => Err(Fault::argument(
+            format!("grants can not be \"{other}\""),
+            "Say 'own' (each login gets what the statements grant) or 'shared' (a group of the recipe's own gets it, once).",
+        )),
+    }
+}
+
 fn check_terms(terms: &Terms) -> Result<(), Fault> {
     for (what, length) in [
         ("default_ttl", &terms.default_ttl),
@@ -147,15 +159,8 @@ fn check_terms(terms: &Terms) -> Result<(), Fault> {
             "Give how many sessions a login may have at once, or null (or -1) for no limit.",
         ));
     }
-    match terms.grants.as_str() {
-        "own" => {}
-        SHARED => statements::share::check(&terms.creation)?,
-        other => {
-            return Err(Fault::argument(
-                format!("grants can not be \"{other}\""),
-                "Say 'own' (each login gets what the statements grant) or 'shared' (a group of the recipe's own gets it, once).",
-            ));
-        }
+    if shares(&terms.grants)? {
+        statements::share::check(&terms.creation)?;
     }
     if terms.reassign_to.is_some() && terms.drop_owned {
         return Err(Fault::argument(

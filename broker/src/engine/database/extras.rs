@@ -4,6 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::fields::FieldValue;
+use crate::lease;
+use crate::logical::{Call, Fault};
+use crate::store::database::{self, RoleRow};
 
 /// Longest name of a PostgreSQL role, in bytes.
 const NAME_BYTES_MAX: usize = 63;
@@ -43,6 +46,38 @@ pub(super) fn merge<'a>(
         return Err("reassign_to and drop_owned exclude each other".into());
     }
     Ok(())
+}
+
+/// Refuses a role whose grants are to be shared and can not be, if its target can be asked; else it is said when
+/// credentials are. Outside any transaction, for a target may be slow.
+pub(super) async fn check_sharing(
+    call: &Call<'_>,
+    name: &str,
+    settings: Map<String, Value>,
+) -> Result<(), Fault> {
+    if !settings.contains_key("grants") {
+        return Ok(());
+    }
+    let db_name = settings.get("db_name").and_then(Value::as_str);
+    let (store, mount) = (&call.core.store, call.mount);
+    let config =
+        database::config_by_name(store, mount.mount_id, db_name.unwrap_or_default()).await?;
+    let Some(config) = config else {
+        return Ok(());
+    };
+    let role = RoleRow {
+        name: name.to_owned(),
+        settings,
+        revision: 0,
+    };
+    let recipe = lease::recipe(&mount.accessor, &role);
+    let Ok(target) = lease::reach_config(call.core, &config).await else {
+        return Ok(());
+    };
+    match target.obstacle(&recipe).await {
+        Ok(Some(why)) => Err(Fault::bad(why)),
+        Ok(None) | Err(_) => Ok(()),
+    }
 }
 
 fn keep(settings: &mut Map<String, Value>, field: &str, value: Value, empty: bool) {

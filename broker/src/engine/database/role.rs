@@ -171,6 +171,8 @@ async fn read(call: &Call<'_>) -> Outcome {
 
 async fn write(call: &Call<'_>) -> Outcome {
     let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
+    let known = database::role_by_name(&call.core.store, mount_id, name).await?;
+    extras::check_sharing(call, name, merge(call, known).map_err(Fault::bad)?).await?;
     let mut store = call.core.store.begin().await?;
     let before = database::role_for_update(&mut store, mount_id, name).await?;
     let settings = merge(call, before).map_err(Fault::bad)?;

@@ -1,9 +1,14 @@
 //! `define_role`, `drop_role`.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::target::call::DEADLINE;
 use crate::target::{Defined, Refusal, Target, TargetError};
+
+/// A look at texts is a courtesy that nobody should wait for.
+const LOOK_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What a role of the API becomes on a target. Texts are decoded already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,21 @@ impl Target {
             },
         );
         Ok(digest)
+    }
+
+    /// Why a recipe that shares its grants can not do so, as the target reads its texts; `None` if it can.
+    pub async fn obstacle(&self, recipe: &Recipe) -> Result<Option<String>, TargetError> {
+        let found: Vec<(String,)> = self
+            .rows(Instant::now() + LOOK_DEADLINE, &|| {
+                sqlx::query_as(
+                    "select what || ': ' || hint from leasehold.lint($1, grants => 'shared') \
+                      where severity = 'error' limit 1",
+                )
+                .bind(&recipe.creation_statements)
+            })
+            .await
+            .map_err(|failure| failure.error)?;
+        Ok(found.into_iter().next().map(|(what,)| what))
     }
 
     /// Drops a recipe unless a newer revision is there. Its leases live on.

@@ -43,8 +43,9 @@ pub struct Finding {
     pub hint: String,
 }
 
-/// Reads `texts` and says what there is to say, in the order of the statements. Nothing is run and no name looked up.
-pub fn lint(texts: &[String]) -> Vec<Finding> {
+/// Reads `texts` and says what there is to say, in the order of the statements. What stands in the way of sharing the
+/// grants is an error if they are to be `shared`. Nothing is run and no name looked up.
+pub fn lint(texts: &[String], shared: bool) -> Vec<Finding> {
     let mut findings = Findings::default();
     if texts.iter().any(|text| text.contains("{{")) {
         findings.placeholders(texts);
@@ -59,7 +60,7 @@ pub fn lint(texts: &[String]) -> Vec<Finding> {
                 findings.text(text, &mut login);
             }
             findings.login(login.as_ref());
-            findings.sharing(texts);
+            findings.sharing(texts, shared);
         }
     }
     findings.0
@@ -275,7 +276,12 @@ impl Findings {
         self.groups(&login.in_roles);
     }
 
-    fn sharing(&mut self, texts: &[String]) {
+    fn sharing(&mut self, texts: &[String], wanted: bool) {
+        let severity = if wanted {
+            Severity::Error
+        } else {
+            Severity::Info
+        };
         match share::obstacles(texts) {
             Ok(obstacles) if obstacles.is_empty() => self.info(
                 "the grants can be shared",
@@ -286,7 +292,8 @@ impl Findings {
                     let tag = obstacle
                         .tag
                         .map_or(String::new(), |tag| format!(" ({tag})"));
-                    self.info(
+                    self.add(
+                        severity,
                         format!("the grants can not be shared{tag}: {}", obstacle.why),
                         obstacle.cure,
                     );
