@@ -88,7 +88,7 @@ fn decide(acl: &Acl, live: &[&PathRule], path: &str) {
         let denied = live.iter().any(|rule| {
             rule.pattern.is_exact()
                 && rule.pattern.stem() == path
-                && rule.capabilities.words() == ["deny"]
+                && rule.capabilities.has(Capability::Deny)
         });
         assert!(
             !verdict.allowed || !denied,
