@@ -30,9 +30,6 @@ path "auth/token/*"     { capabilities = ["create", "read", "update", "sudo"] }
 /// The guide's recipe.
 const READONLY: &str = include_str!("../../../guide/readonly.sql");
 
-/// Makes a login a member of a group that holds the grants.
-const MEMBER: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE readers;"#;
-
 impl Stage {
     /// Starts it all. Durable, nothing logged, memory as on a small server.
     pub fn set() -> Result<Stage> {
@@ -67,14 +64,15 @@ impl Stage {
             }),
         )?
         .expect(204)?;
-        for (name, text) in [
-            ("member", MEMBER),
-            ("other", MEMBER),
-            ("readonly", READONLY),
+        // Logins that are members of a group that holds the grants, and the guide's.
+        for (name, field, how) in [
+            ("member", "member_of", "readers"),
+            ("other", "member_of", "readers"),
+            ("readonly", "creation_statements", READONLY),
         ] {
             root.put(
                 &format!("database/roles/{name}"),
-                json!({"db_name": "postgresql", "creation_statements": [text], "default_ttl": "1h", "max_ttl": "24h"}),
+                json!({"db_name": "postgresql", field: [how], "default_ttl": "1h", "max_ttl": "24h"}),
             )?
             .expect(204)?;
         }
