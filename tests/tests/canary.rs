@@ -96,10 +96,7 @@ fn no_secret_in_clear_anywhere() -> Result<()> {
 
     root.post("sys/mounts/database", json!({"type": "database"}))?
         .expect(204)?;
-    let url = format!(
-        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
-        cluster.port()
-    );
+    let url = cluster.url("{{username}}", "{{password}}", "postgres");
     root.put(
         "database/config/postgresql",
         json!({"plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "connection_url": url, "username": "manager", "password": root_password}),

@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result, ensure};
 use leasehold_tests::crash::{Cycle, Kind, Layout, Share, World, both_ways, deck, naive::Naive};
-use leasehold_tests::{Options, wait_until};
+use leasehold_tests::{Options, told, wait_until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -16,15 +16,6 @@ use std::time::{Duration, Instant};
 const CYCLES: usize = 20;
 /// The control has so many chances to break, for each way to die. It breaks at four out of five.
 const CHANCES: usize = 30;
-
-fn told(name: &str) -> Result<Option<u64>> {
-    match std::env::var(name) {
-        Ok(text) => Ok(Some(
-            text.parse().with_context(|| format!("{name}={text}"))?,
-        )),
-        Err(_) => Ok(None),
-    }
-}
 
 #[test]
 fn crashes_break_nothing() -> Result<()> {

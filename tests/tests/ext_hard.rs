@@ -1,6 +1,6 @@
 //! The hard cases of the end: whoever is half-way in when a lease ends, and logins that are not what they were.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use leasehold_tests::{Cluster, Gate, Options, wait_until};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
@@ -16,47 +16,6 @@ fn cluster() -> Result<Cluster> {
          select leasehold.define_role('reader', member_of => '{readers}')",
     )?;
     Ok(cluster)
-}
-
-struct Lease {
-    id: String,
-    login: String,
-    password: String,
-}
-
-fn issue(cluster: &Cluster, ttl: &str) -> Result<Lease> {
-    let row = cluster.psql(&format!(
-        "select lease_id, login, password from leasehold.issue('reader', ttl => '{ttl}')"
-    ))?;
-    let mut parts = row.split('|').map(str::to_owned);
-    let mut next = || parts.next().context("three columns");
-    Ok(Lease {
-        id: next()?,
-        login: next()?,
-        password: next()?,
-    })
-}
-
-fn revoke(cluster: &Cluster, lease: &Lease) -> Result<String> {
-    cluster.psql(&format!("select leasehold.revoke('{}')", lease.id))
-}
-
-fn is_gone(cluster: &Cluster, lease: &Lease) -> Result<bool> {
-    let query = format!(
-        "select count(*) from leasehold.history where lease_id = '{}'",
-        lease.id
-    );
-    Ok(cluster.psql(&query)? == "1")
-}
-
-fn wait_fenced(cluster: &Cluster, lease: &Lease) -> Result<()> {
-    wait_until(SOON, "the lease is fenced", || {
-        let query = format!(
-            "select state from leasehold.leases where lease_id = '{}'",
-            lease.id
-        );
-        Ok(cluster.psql(&query)? != "active")
-    })
 }
 
 /// Begins to log in over TCP, and stops before the client proves that it knows the password.
@@ -83,7 +42,7 @@ async fn a_login_half_way_through_its_exchange_is_refused() -> Result<()> {
     let cluster = cluster()?;
     for ends_itself in [false, true] {
         let ttl = if ends_itself { "3 seconds" } else { "1 hour" };
-        let lease = issue(&cluster, ttl)?;
+        let lease = cluster.issue("reader", ttl)?;
         // What it owns keeps the login there, fenced: with the role gone nobody could log in anyway.
         cluster.psql(&format!(
             "create table public.kept_{ends_itself} (x int); alter table public.kept_{ends_itself} owner to \"{}\"",
@@ -91,15 +50,15 @@ async fn a_login_half_way_through_its_exchange_is_refused() -> Result<()> {
         ))?;
         let (gate, client) = half_way(&cluster, &lease.login, &lease.password).await?;
         if !ends_itself {
-            assert_eq!(revoke(&cluster, &lease)?, "fenced");
+            assert_eq!(lease.revoke()?, "fenced");
         }
-        wait_fenced(&cluster, &lease)?;
+        lease.wait_fenced()?;
         gate.open();
         let refused = client.await?.expect_err("the lease has ended");
         let code = refused.as_database_error().and_then(|e| e.code());
         assert_eq!(code.as_deref(), Some("28000"), "{refused}");
         cluster.psql(&format!("drop owned by \"{}\"", lease.login))?;
-        wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))?;
+        lease.wait_gone()?;
     }
     Ok(())
 }
@@ -126,7 +85,7 @@ async fn without_a_fence_an_exchange_goes_through() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_in_start_up_ends_with_its_lease() -> Result<()> {
     let cluster = cluster()?;
-    let lease = issue(&cluster, "1 hour")?;
+    let lease = cluster.issue("reader", "1 hour")?;
     let options = cluster
         .tcp(&lease.login, &lease.password, "postgres")
         .options([("post_auth_delay", "2")]);
@@ -142,14 +101,14 @@ async fn a_backend_in_start_up_ends_with_its_lease() -> Result<()> {
     })?;
     let process: u32 = pid.parse()?;
     cluster.signal("STOP", process)?;
-    revoke(&cluster, &lease)?;
+    lease.revoke()?;
     let waiting = cluster.psql(&format!(
         "select state, pids from leasehold.await_ended(array['{}'], '500 ms')",
         lease.id
     ))?;
     cluster.signal("CONT", process)?;
     assert_eq!(waiting, format!("fenced|{{{pid}}}"));
-    wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))?;
+    lease.wait_gone()?;
     assert_eq!(cluster.psql(unseen)?, "", "dropped before its backend");
     // The server may say that it is ready before it looks at the signal.
     if let Ok(mut session) = client.await? {
@@ -178,7 +137,7 @@ async fn a_session_whose_user_is_gone_is_ended() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_of_a_storm_of_logins_survives() -> Result<()> {
     let cluster = cluster()?;
-    let lease = issue(&cluster, "3 seconds")?;
+    let lease = cluster.issue("reader", "3 seconds")?;
     let began = Instant::now();
     let mut clients = Vec::new();
     for _ in 0..12 {
@@ -216,7 +175,7 @@ async fn nobody_of_a_storm_of_logins_survives() -> Result<()> {
     for mut session in sessions {
         assert!(sqlx::query("select 1").execute(&mut session).await.is_err());
     }
-    wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))
+    lease.wait_gone()
 }
 
 /// A prepared transaction that only wrote rows holds nothing of the login: a drop would pass it by, and whoever may
@@ -228,14 +187,14 @@ fn what_a_login_prepared_is_rolled_back() -> Result<()> {
         "second",
         "create table ledger (x int); grant insert on ledger to readers",
     )?;
-    let lease = issue(&cluster, "1 hour")?;
+    let lease = cluster.issue("reader", "1 hour")?;
     cluster.psql_as(
         &lease.login,
         "second",
         "begin; insert into ledger values (1); prepare transaction 'later'",
     )?;
-    revoke(&cluster, &lease)?;
-    wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))?;
+    lease.revoke()?;
+    lease.wait_gone()?;
     assert_eq!(cluster.psql("select count(*) from pg_prepared_xacts")?, "0");
     assert_eq!(
         cluster.psql_in("second", "select count(*) from ledger")?,
@@ -251,16 +210,16 @@ async fn a_login_without_its_mark_is_fenced_and_stays() -> Result<()> {
     let cluster = cluster()?;
     for ends_itself in [false, true] {
         let ttl = if ends_itself { "3 seconds" } else { "1 hour" };
-        let lease = issue(&cluster, ttl)?;
+        let lease = cluster.issue("reader", ttl)?;
         let login = &lease.login;
         let mut session = cluster.log_in(login, &lease.password).await?;
         cluster.psql(&format!(
             "security label for leasehold on role \"{login}\" is null"
         ))?;
         if !ends_itself {
-            assert_eq!(revoke(&cluster, &lease)?, "fenced");
+            assert_eq!(lease.revoke()?, "fenced");
         }
-        wait_fenced(&cluster, &lease)?;
+        lease.wait_fenced()?;
         wait_until(SOON, "its session is ended", || {
             Ok(cluster.psql(&format!(
                 "select count(*) from pg_stat_activity where usename = '{login}'"
@@ -271,14 +230,11 @@ async fn a_login_without_its_mark_is_fenced_and_stays() -> Result<()> {
             "select rolcanlogin or rolpassword is not null from pg_authid where rolname = '{login}'"
         );
         assert_eq!(cluster.psql(&armed)?, "f");
-        let reason = cluster.psql(&format!(
-            "select last_error from leasehold.leases where lease_id = '{}'",
-            lease.id
-        ))?;
+        let reason = lease.columns("last_error")?;
         ensure!(reason.contains("lost the mark"), "{reason}");
-        ensure!(!is_gone(&cluster, &lease)?, "it was dropped");
+        ensure!(!lease.is_gone()?, "it was dropped");
         cluster.psql(&format!("drop role \"{login}\""))?;
-        wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))?;
+        lease.wait_gone()?;
     }
     Ok(())
 }
@@ -289,8 +245,8 @@ async fn a_login_without_its_mark_is_fenced_and_stays() -> Result<()> {
 fn a_mark_on_a_stranger_means_nothing() -> Result<()> {
     let cluster = cluster()?;
     cluster.psql("create role victim login password 'known'")?;
-    let lease = issue(&cluster, "1 hour")?;
-    let other = issue(&cluster, "1 hour")?;
+    let lease = cluster.issue("reader", "1 hour")?;
+    let other = cluster.issue("reader", "1 hour")?;
     let mark = |login: &str| {
         cluster.psql(&format!(
             "select label from pg_shseclabel where objoid = '\"{login}\"'::regrole and provider = 'leasehold'"
@@ -300,8 +256,8 @@ fn a_mark_on_a_stranger_means_nothing() -> Result<()> {
     cluster.psql(&format!(
         "security label for leasehold on role victim is '{own}'"
     ))?;
-    revoke(&cluster, &lease)?;
-    wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))?;
+    lease.revoke()?;
+    lease.wait_gone()?;
     let victim = "select rolcanlogin and rolpassword is not null from pg_authid where rolname = ";
     assert_eq!(cluster.psql(&format!("{victim}'victim'"))?, "t");
     cluster.psql("security label for leasehold on role victim is null")?;
@@ -310,11 +266,8 @@ fn a_mark_on_a_stranger_means_nothing() -> Result<()> {
         "security label for leasehold on role \"{}\" is '{own}'",
         other.login
     ))?;
-    revoke(&cluster, &other)?;
-    let reason = cluster.psql(&format!(
-        "select last_error from leasehold.leases where lease_id = '{}'",
-        other.id
-    ))?;
+    other.revoke()?;
+    let reason = other.columns("last_error")?;
     ensure!(reason.contains("not touched"), "{reason}");
     assert_eq!(cluster.psql(&format!("{victim}'{}'", other.login))?, "t");
     // Labelled again it ends as any other.
@@ -322,14 +275,14 @@ fn a_mark_on_a_stranger_means_nothing() -> Result<()> {
         "security label for leasehold on role \"{}\" is '{foreign}'",
         other.login
     ))?;
-    wait_until(SOON, "the lease is gone", || is_gone(&cluster, &other))
+    other.wait_gone()
 }
 
 /// A login that holds its own row is fenced also if its mark is gone.
 #[tokio::test]
 async fn a_login_without_its_mark_can_not_hold_off_its_end() -> Result<()> {
     let cluster = cluster()?;
-    let lease = issue(&cluster, "2 seconds")?;
+    let lease = cluster.issue("reader", "2 seconds")?;
     let login = &lease.login;
     cluster.psql_as(
         login,
@@ -343,8 +296,8 @@ async fn a_login_without_its_mark_can_not_hold_off_its_end() -> Result<()> {
     cluster.psql(&format!(
         "security label for leasehold on role \"{login}\" is null"
     ))?;
-    wait_fenced(&cluster, &lease)?;
+    lease.wait_fenced()?;
     assert_eq!(cluster.psql("select count(*) from pg_prepared_xacts")?, "0");
     cluster.psql(&format!("drop role \"{login}\""))?;
-    wait_until(SOON, "the lease is gone", || is_gone(&cluster, &lease))
+    lease.wait_gone()
 }

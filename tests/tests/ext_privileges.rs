@@ -2,16 +2,9 @@
 //! broker can not do is as much a promise as what it can.
 
 use anyhow::Result;
-use leasehold_tests::{Cluster, Options};
+use leasehold_tests::{Cluster, Options, sqlstate};
 
 const KEY: &str = "a key that nobody can guess";
-
-/// The SQLSTATE of an error that `psql` reported.
-fn state(result: Result<String>) -> String {
-    let text = format!("{:#}", result.expect_err("an error"));
-    let (_, rest) = text.split_once("ERROR:  ").expect("psql says ERROR");
-    rest[..5].to_owned()
-}
 
 /// A cluster with one login for each group role, `broker` (issuer and definer), and `stranger`.
 fn prepared() -> Result<Cluster> {
@@ -161,7 +154,7 @@ async fn a_broker_s_login_needs_no_more_than_its_groups() -> Result<()> {
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
         "select rolpassword from pg_authid",
     ] {
-        let seen = state(broker(text));
+        let seen = sqlstate(broker(text));
         assert!(
             ["42501", "42704", "LH008"].contains(&seen.as_str()),
             "{text}: {seen}"
@@ -170,15 +163,15 @@ async fn a_broker_s_login_needs_no_more_than_its_groups() -> Result<()> {
     // It hands out no group that was not offered, by no road, and no power of a role's own.
     cluster.psql("create role powerful createrole; create role writers")?;
     assert_eq!(
-        state(broker("select leasehold.define_role('x', '{writers}')")),
+        sqlstate(broker("select leasehold.define_role('x', '{writers}')")),
         "LH008"
     );
     assert_eq!(
-        state(broker("select leasehold.define_role('x', '{postgres}')")),
+        sqlstate(broker("select leasehold.define_role('x', '{postgres}')")),
         "LH008"
     );
     assert_eq!(
-        state(broker(
+        sqlstate(broker(
             "select leasehold.define_role('x', '{pg_read_all_data}')"
         )),
         "LH008"
@@ -224,10 +217,10 @@ fn a_scope_is_for_those_who_show_its_key() -> Result<()> {
     register("broker", KEY)?;
     register("broker", KEY)?;
     assert_eq!(
-        state(register("issuer", "another key, long enough")),
+        sqlstate(register("issuer", "another key, long enough")),
         "LH008"
     );
-    assert_eq!(state(register("issuer", "short")), "22023");
+    assert_eq!(sqlstate(register("issuer", "short")), "22023");
     cluster.psql_as(
         "broker",
         "postgres",
@@ -249,12 +242,15 @@ fn a_scope_is_for_those_who_show_its_key() -> Result<()> {
         "select leasehold.inventory(scope => 'store')",
         "select leasehold.issue('r', scope => 'not registered')",
     ] {
-        assert_eq!(state(issuer(text)), "LH008", "{text}");
+        assert_eq!(sqlstate(issuer(text)), "LH008", "{text}");
     }
     // Without a scope it reaches what it may, and nothing of others.
     assert_eq!(issuer("select leasehold.revoke('theirs')")?, "gone");
     assert_eq!(issuer("select leasehold.revoke_prefix('')")?, "0");
-    assert_eq!(state(issuer("select leasehold.renew('theirs')")), "LH005");
+    assert_eq!(
+        sqlstate(issuer("select leasehold.renew('theirs')")),
+        "LH005"
+    );
     assert_eq!(
         cluster.psql("select count(*) from leasehold.leases where state = 'active'")?,
         "1"
@@ -294,7 +290,7 @@ fn two_stores_do_not_touch_each_other() -> Result<()> {
     // An id that two scopes have is not guessed at.
     cluster.psql("select leasehold.issue('r', request_id => 'database/creds/r/1')")?;
     assert_eq!(
-        state(cluster.psql("select leasehold.renew('database/creds/r/1')")),
+        sqlstate(cluster.psql("select leasehold.renew('database/creds/r/1')")),
         "22023"
     );
     Ok(())
@@ -311,7 +307,7 @@ fn strangers_find_every_door_shut() -> Result<()> {
         "select leasehold.check()",
     ] {
         assert_eq!(
-            state(cluster.psql_as("stranger", "postgres", text)),
+            sqlstate(cluster.psql_as("stranger", "postgres", text)),
             "42501",
             "{text}"
         );
@@ -329,13 +325,13 @@ fn foreign_group_roles_are_an_error_and_our_own_are_used_again() -> Result<()> {
     cluster.psql("security label for leasehold on role leasehold_reader is null")?;
     cluster.create_database("third")?;
     assert_eq!(
-        state(cluster.psql_in("third", "create extension leasehold")),
+        sqlstate(cluster.psql_in("third", "create extension leasehold")),
         "42710"
     );
     cluster.psql("security label for leasehold on role leasehold_reader is 'group'")?;
     cluster.psql_in("third", "create schema leasehold")?;
     assert_eq!(
-        state(cluster.psql_in("third", "create extension leasehold")),
+        sqlstate(cluster.psql_in("third", "create extension leasehold")),
         "42P06"
     );
     Ok(())

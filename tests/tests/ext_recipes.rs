@@ -1,14 +1,7 @@
 //! Recipes from `psql`: defined, replaced, dropped, and what a definer may hand out.
 
 use anyhow::Result;
-use leasehold_tests::{Cluster, Options};
-
-/// The SQLSTATE of an error that `psql` reported.
-fn state(result: Result<String>) -> String {
-    let text = format!("{:#}", result.expect_err("an error"));
-    let (_, rest) = text.split_once("ERROR:  ").expect("psql says ERROR");
-    rest[..5].to_owned()
-}
+use leasehold_tests::{Cluster, Options, sqlstate};
 
 fn prepared() -> Result<Cluster> {
     let cluster = Cluster::start(Options::default())?;
@@ -81,19 +74,19 @@ fn an_older_revision_changes_nothing() -> Result<()> {
     };
     let five = define(5, 1)?;
     assert_eq!(define(5, 1)?, five);
-    assert_eq!(state(define(4, 1)), "LH002");
-    assert_eq!(state(define(5, 2)), "LH002");
+    assert_eq!(sqlstate(define(4, 1)), "LH002");
+    assert_eq!(sqlstate(define(5, 2)), "LH002");
     assert_eq!(define(6, 1)?, five);
-    assert_eq!(state(define(5, 1)), "LH002");
+    assert_eq!(sqlstate(define(5, 1)), "LH002");
     assert_ne!(define(7, 2)?, five);
 
     let drop =
         |revision: i32| cluster.psql(&format!("select leasehold.drop_role('r', {revision})"));
-    assert_eq!(state(drop(6)), "LH002");
+    assert_eq!(sqlstate(drop(6)), "LH002");
     assert_eq!(drop(8)?, "t");
     assert_eq!(drop(8)?, "f");
     assert_eq!(
-        state(define(7, 2)),
+        sqlstate(define(7, 2)),
         "LH002",
         "a slow broker must not bring it back"
     );
@@ -113,10 +106,10 @@ fn a_definer_hands_out_only_what_it_may() -> Result<()> {
             "select leasehold.define_role('by_' || current_user, '{readers}') is not null",
         )
     };
-    assert_eq!(state(define("definer")), "LH008");
+    assert_eq!(sqlstate(define("definer")), "LH008");
     // Membership alone is no right to pass it on.
     cluster.psql("grant readers to definer")?;
-    assert_eq!(state(define("definer")), "LH008");
+    assert_eq!(sqlstate(define("definer")), "LH008");
     cluster.psql("grant readers to definer with admin option")?;
     assert_eq!(define("definer")?, "t");
     // An offer is one, also through membership in the role it was made to.
@@ -132,8 +125,8 @@ fn a_definer_hands_out_only_what_it_may() -> Result<()> {
     assert_eq!(issue("by_definer")?, "t");
     assert_eq!(issue("by_other")?, "t");
     cluster.psql("revoke admin option for readers from definer; select leasehold.withdraw('readers', 'team')")?;
-    assert_eq!(state(issue("by_definer")), "LH008");
-    assert_eq!(state(issue("by_other")), "LH008");
+    assert_eq!(sqlstate(issue("by_definer")), "LH008");
+    assert_eq!(sqlstate(issue("by_other")), "LH008");
 
     // The same right stands behind a group in a text.
     for text in [
@@ -144,7 +137,7 @@ fn a_definer_hands_out_only_what_it_may() -> Result<()> {
             "select leasehold.define_role('text', creation_statements => array[$t${text}$t$])"
         );
         cluster.psql_as("other", "postgres", &define)?;
-        assert_eq!(state(issue("text")), "LH008", "{text}");
+        assert_eq!(sqlstate(issue("text")), "LH008", "{text}");
         cluster.psql("select leasehold.offer('writers', 'other')")?;
         assert_eq!(issue("text")?, "t", "{text}");
         cluster.psql("select leasehold.withdraw('writers', 'other')")?;
@@ -169,7 +162,7 @@ fn a_recipe_is_not_taken_over_by_a_namesake_of_its_definer_or_group() -> Result<
         "drop role readers; create role readers; grant readers to definer with admin option",
     )?;
     let issue = || cluster.psql("select login is not null from leasehold.issue('r')");
-    assert_eq!(state(issue()), "LH008");
+    assert_eq!(sqlstate(issue()), "LH008");
     cluster.psql_as(
         "definer",
         "postgres",
@@ -180,7 +173,7 @@ fn a_recipe_is_not_taken_over_by_a_namesake_of_its_definer_or_group() -> Result<
         "revoke all on database postgres from definer; drop role definer;
          create role definer superuser login",
     )?;
-    assert_eq!(state(issue()), "LH008");
+    assert_eq!(sqlstate(issue()), "LH008");
     Ok(())
 }
 
@@ -223,12 +216,12 @@ fn what_makes_no_sense_is_refused_when_it_is_defined() -> Result<()> {
         "'r', reassign_to => 'readers', drop_owned => true",
         "'r', grants => 'everything'",
     ] {
-        assert_eq!(state(define(arguments)), "22023", "{arguments}");
+        assert_eq!(sqlstate(define(arguments)), "22023", "{arguments}");
     }
-    assert_eq!(state(define("'r', reassign_to => 'postgres'")), "LH008");
+    assert_eq!(sqlstate(define("'r', reassign_to => 'postgres'")), "LH008");
     let as_definer = "select leasehold.define_role('r', reassign_to => 'writers')";
     assert_eq!(
-        state(cluster.psql_as("definer", "postgres", as_definer)),
+        sqlstate(cluster.psql_as("definer", "postgres", as_definer)),
         "LH008"
     );
     assert_eq!(cluster.psql("select count(*) from leasehold.roles")?, "0");
@@ -254,16 +247,16 @@ fn what_logins_leave_behind_goes_to_nobody_with_power() -> Result<()> {
         "postgres",
         "pg_read_all_data",
     ] {
-        assert_eq!(state(define(heir)), "LH008", "{heir}");
+        assert_eq!(sqlstate(define(heir)), "LH008", "{heir}");
     }
     // Asked again at each issue.
     let issue = || cluster.psql("select login is not null from leasehold.issue('r')");
     assert_eq!(issue()?, "t");
     cluster.psql("alter role heir createdb")?;
-    assert_eq!(state(issue()), "LH008");
+    assert_eq!(sqlstate(issue()), "LH008");
     cluster.psql("alter role heir nocreatedb; revoke heir from definer")?;
-    assert_eq!(state(issue()), "LH008");
+    assert_eq!(sqlstate(issue()), "LH008");
     cluster.psql("drop role heir; create role heir; grant heir to definer")?;
-    assert_eq!(state(issue()), "LH008");
+    assert_eq!(sqlstate(issue()), "LH008");
     Ok(())
 }

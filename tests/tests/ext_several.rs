@@ -19,28 +19,14 @@ fn cluster(names: &[&str]) -> Result<Cluster> {
             name,
             "select leasehold.define_role('reader', member_of => '{readers}')",
         )?;
-        wait_enforced(&cluster, name)?;
+        cluster.wait_enforced(name)?;
     }
     Ok(cluster)
 }
 
-fn wait_enforced(cluster: &Cluster, database: &str) -> Result<()> {
-    wait_until(SOON, "somebody enforces there", || {
-        let row = cluster.psql_in(database, "select enforced from leasehold.heartbeat()");
-        Ok(row.is_ok_and(|it| it == "t"))
-    })
-}
-
+/// The login of a new lease there.
 fn issue(cluster: &Cluster, database: &str, ttl: &str) -> Result<String> {
-    cluster.psql_in(
-        database,
-        &format!("select login from leasehold.issue('reader', ttl => '{ttl}')"),
-    )
-}
-
-fn exists(cluster: &Cluster, login: &str) -> Result<bool> {
-    let count = format!("select count(*) from pg_roles where rolname = '{login}'");
-    Ok(cluster.psql(&count)? == "1")
+    Ok(cluster.issue_in(database, "reader", ttl)?.login)
 }
 
 fn sweepers(cluster: &Cluster, database: &str) -> Result<String> {
@@ -64,9 +50,9 @@ fn two_installations_leave_each_other_alone() -> Result<()> {
     assert_eq!(number(&here)?, number(&there)?);
     cluster.psql("select leasehold.revoke_prefix('')")?;
     for gone in [&here, &short] {
-        wait_until(SOON, "the login is gone", || Ok(!exists(&cluster, gone)?))?;
+        wait_until(SOON, "the login is gone", || Ok(!cluster.has_role(gone)?))?;
     }
-    ensure!(exists(&cluster, &there)?);
+    ensure!(cluster.has_role(&there)?);
     assert_eq!(cluster.psql("select count(*) from leasehold.leases")?, "0");
     assert_eq!(
         cluster.psql_in("second", "select state from leasehold.leases")?,
@@ -76,7 +62,7 @@ fn two_installations_leave_each_other_alone() -> Result<()> {
     // One goes, and the other goes on; the group roles stay for it.
     cluster.psql("drop extension leasehold")?;
     cluster.psql_in("second", "select leasehold.revoke_prefix('')")?;
-    wait_until(SOON, "the login is gone", || Ok(!exists(&cluster, &there)?))?;
+    wait_until(SOON, "the login is gone", || Ok(!cluster.has_role(&there)?))?;
     cluster.psql("create extension leasehold; select leasehold.define_role('reader')")?;
     issue(&cluster, "postgres", "1 second")?;
     Ok(())
@@ -95,12 +81,12 @@ fn a_database_is_dropped_renamed_and_copied_as_if_nobody_were_there() -> Result<
         Ok(())
     };
     run("create database copy template app")?;
-    wait_enforced(&cluster, "app")?;
+    cluster.wait_enforced("app")?;
     run("alter database app rename to app2")?;
-    wait_enforced(&cluster, "app2")?;
+    cluster.wait_enforced("app2")?;
     let short = issue(&cluster, "app2", "1 second")?;
     wait_until(SOON, "it ends leases again", || {
-        Ok(!exists(&cluster, &short)?)
+        Ok(!cluster.has_role(&short)?)
     })?;
     run("drop database copy")?;
     run("drop database app2")?;
@@ -169,7 +155,7 @@ fn a_database_restored_elsewhere_has_no_lease_that_lives() -> Result<()> {
     })?;
     copy.psql("create role readers; create role dba; create role lh_bystander login")?;
     copy.psql(&dump).context("restoring")?;
-    wait_enforced(&copy, "app")?;
+    copy.wait_enforced("app")?;
     wait_until(SOON, "the leases are gone", || {
         Ok(copy.psql_in(
             "app",
@@ -188,7 +174,7 @@ fn a_database_restored_elsewhere_has_no_lease_that_lives() -> Result<()> {
         "select leasehold.define_role('reader', member_of => '{readers}')",
     )?;
     let login = issue(&copy, "app", "1 second")?;
-    wait_until(SOON, "leases end there", || Ok(!exists(&copy, &login)?))?;
+    wait_until(SOON, "leases end there", || Ok(!copy.has_role(&login)?))?;
     // On the original nothing has changed.
     assert_eq!(
         original.psql_in(

@@ -1,7 +1,7 @@
 //! A streaming standby: a session there ends with its lease as well, although nothing can be written there.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Cluster, Options, wait_until};
+use leasehold_tests::{Cluster, Lease, Options, wait_until};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -13,13 +13,13 @@ fn sessions(standby: &Cluster, login: &str) -> Result<String> {
     ))
 }
 
-async fn session(standby: &Cluster, login: &str, password: &str) -> Result<sqlx::PgConnection> {
+async fn session(standby: &Cluster, lease: &Lease<'_>) -> Result<sqlx::PgConnection> {
     use sqlx::Connection;
     let options = standby
-        .tcp(login, password, "postgres")
-        .application_name(login);
+        .tcp(&lease.login, &lease.password, "postgres")
+        .application_name(&lease.login);
     let session = sqlx::PgConnection::connect_with(&options).await?;
-    ensure!(sessions(standby, login)? == "1", "the session shows");
+    ensure!(sessions(standby, &lease.login)? == "1", "the session shows");
     Ok(session)
 }
 
@@ -34,43 +34,42 @@ async fn sessions_on_a_standby_end_with_their_lease() -> Result<()> {
     )?;
     let standby = Cluster::standby_of(&primary)?;
     assert_eq!(standby.psql("select pg_is_in_recovery()")?, "t");
-    let issue = |ttl: &str| -> Result<Vec<String>> {
-        let row = primary.psql(&format!(
-            "select lease_id, login, password from leasehold.issue('reader', ttl => '{ttl}')"
-        ))?;
-        let fields: Vec<String> = row.split('|').map(str::to_owned).collect();
+    let issue = |ttl: &str| {
+        let lease = primary.issue("reader", ttl)?;
         wait_until(SOON, "the standby knows the login", || {
-            Ok(standby.psql(&format!(
-                "select count(*) from pg_roles where rolname = '{}'",
-                fields[1]
-            ))? == "1")
+            standby.has_role(&lease.login)
         })?;
-        Ok(fields)
+        anyhow::Ok(lease)
     };
 
     let revoked = issue("1 hour")?;
     let kept = issue("1 hour")?;
-    let mut ended = session(&standby, &revoked[1], &revoked[2]).await?;
-    let mut stays = session(&standby, &kept[1], &kept[2]).await?;
-    primary.psql(&format!("select leasehold.revoke('{}')", revoked[0]))?;
+    let mut ended = session(&standby, &revoked).await?;
+    let mut stays = session(&standby, &kept).await?;
+    revoked.revoke()?;
     let begin = Instant::now();
     wait_until(SOON, "the session is ended", || {
-        Ok(sessions(&standby, &revoked[1])? == "0")
+        Ok(sessions(&standby, &revoked.login)? == "0")
     })?;
     ensure!(begin.elapsed() < BOUND, "{:?}", begin.elapsed());
     assert!(sqlx::query("select 1").execute(&mut ended).await.is_err());
-    assert!(standby.log_in(&revoked[1], &revoked[2]).await.is_err());
+    assert!(
+        standby
+            .log_in(&revoked.login, &revoked.password)
+            .await
+            .is_err()
+    );
     sqlx::query("select 1").execute(&mut stays).await?;
 
     // Its own end needs no word from the primary, which is gone here.
     let expiring = issue("4 seconds")?;
     let began = Instant::now();
-    let mut ended = session(&standby, &expiring[1], &expiring[2])
+    let mut ended = session(&standby, &expiring)
         .await
         .context("before its end")?;
     primary.stop(leasehold_tests::Stop::Immediate)?;
     wait_until(SOON, "the session is ended", || {
-        Ok(sessions(&standby, &expiring[1])? == "0")
+        Ok(sessions(&standby, &expiring.login)? == "0")
     })?;
     ensure!(
         began.elapsed() < Duration::from_secs(4) + BOUND,
@@ -78,7 +77,12 @@ async fn sessions_on_a_standby_end_with_their_lease() -> Result<()> {
         began.elapsed()
     );
     assert!(sqlx::query("select 1").execute(&mut ended).await.is_err());
-    assert!(standby.log_in(&expiring[1], &expiring[2]).await.is_err());
+    assert!(
+        standby
+            .log_in(&expiring.login, &expiring.password)
+            .await
+            .is_err()
+    );
     sqlx::query("select 1").execute(&mut stays).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! `leasehold.define_role` and `leasehold.issue`, as a person at `psql` would.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Cluster, Options};
+use leasehold_tests::{Cluster, Options, refused};
 
 const GUIDE: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' INHERIT; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}";"#;
 
@@ -45,22 +45,6 @@ fn issue_again(cluster: &Cluster, role: &str) -> Result<(String, String)> {
         .split_once('|')
         .with_context(|| format!("one login: {row}"))?;
     Ok((login.to_owned(), password.to_owned()))
-}
-
-/// The error of something that must fail: its SQLSTATE must be `state`, and it must say each of `words`.
-fn refused<T>(result: Result<T>, state: &str, words: &[&str]) -> Result<()> {
-    let Err(error) = result else {
-        anyhow::bail!("it was not refused; want {state} {words:?}")
-    };
-    let error = error.to_string();
-    ensure!(
-        error.contains(&format!("ERROR:  {state}: ")),
-        "want {state}: {error}"
-    );
-    for word in words {
-        ensure!(error.contains(word), "want {word:?}: {error}");
-    }
-    Ok(())
 }
 
 #[tokio::test]

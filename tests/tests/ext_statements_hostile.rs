@@ -2,7 +2,7 @@
 //! must not reach what the definer may do, and a login must not get more than its definer could give.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Cluster, Options};
+use leasehold_tests::{Cluster, Options, refused};
 
 /// `author` defines and owns a little, `caller` issues, `postgres` has it all.
 fn cluster() -> Result<Cluster> {
@@ -40,21 +40,6 @@ fn define_and_issue(
 ) -> Result<String> {
     define(cluster, definer, role, creation)?;
     issue(cluster, definer, role)
-}
-
-fn refused<T>(result: Result<T>, state: &str, words: &[&str]) -> Result<()> {
-    let Err(error) = result else {
-        anyhow::bail!("it was not refused; want {state} {words:?}")
-    };
-    let error = error.to_string();
-    ensure!(
-        error.contains(&format!("ERROR:  {state}: ")),
-        "want {state}: {error}"
-    );
-    for word in words {
-        ensure!(error.contains(word), "want {word:?}: {error}");
-    }
-    Ok(())
 }
 
 const CREATE: &str = r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}';"#;

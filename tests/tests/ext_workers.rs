@@ -1,7 +1,7 @@
 //! The workers: killed, crashed, locked out and lied to, they still end every lease.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Cluster, Options, Stop, wait_until};
+use leasehold_tests::{Cluster, Lease, Options, Stop, wait_until};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,25 +13,8 @@ fn cluster() -> Result<Cluster> {
         "create role readers; create table public.secret (x int); grant select on public.secret to readers;
          select leasehold.define_role('reader', member_of => '{readers}')",
     )?;
-    wait_enforced(&cluster)?;
+    cluster.wait_enforced("postgres")?;
     Ok(cluster)
-}
-
-fn wait_enforced(cluster: &Cluster) -> Result<()> {
-    wait_until(SOON, "somebody enforces", || {
-        // Right after a crash the server may still refuse connections.
-        Ok(cluster
-            .psql("select enforced from leasehold.heartbeat()")
-            .is_ok_and(|it| it == "t"))
-    })
-}
-
-fn issue(cluster: &Cluster, ttl: &str) -> Result<(String, String)> {
-    let row = cluster.psql(&format!(
-        "select lease_id, login from leasehold.issue('reader', ttl => '{ttl}')"
-    ))?;
-    let (id, login) = row.split_once('|').context("two columns")?;
-    Ok((id.to_owned(), login.to_owned()))
 }
 
 fn wait_all_gone(cluster: &Cluster) -> Result<()> {
@@ -68,7 +51,7 @@ fn a_worker_that_is_ended_is_back() -> Result<()> {
             began.elapsed()
         );
     }
-    issue(&cluster, "1 second")?;
+    cluster.issue("reader", "1 second")?;
     wait_all_gone(&cluster)
 }
 
@@ -116,7 +99,7 @@ fn crashes_leave_no_login_without_a_lease() -> Result<()> {
             stop.store(true, Ordering::Relaxed);
             crashed
         })?;
-        wait_enforced(&cluster)?;
+        cluster.wait_enforced("postgres")?;
         let violations = cluster.violations()?;
         ensure!(violations.is_empty(), "{violations:?}");
     }
@@ -140,7 +123,7 @@ fn crashes_leave_no_login_without_a_lease() -> Result<()> {
 #[test]
 fn a_hostile_database_is_cleaned_and_catches_nobody() -> Result<()> {
     let cluster = cluster()?;
-    let (id, login) = issue(&cluster, "1 hour")?;
+    let Lease { id, login, .. } = cluster.issue("reader", "1 hour")?;
     cluster.psql("create role mallory login; create database hostile owner mallory")?;
     cluster.psql_as(
         "mallory",
@@ -219,7 +202,7 @@ fn a_hostile_database_is_cleaned_and_catches_nobody() -> Result<()> {
 #[test]
 fn a_database_that_takes_no_connections_is_cleaned_too() -> Result<()> {
     let cluster = cluster()?;
-    let (id, login) = issue(&cluster, "1 hour")?;
+    let Lease { id, login, .. } = cluster.issue("reader", "1 hour")?;
     cluster.create_database("shut")?;
     cluster.psql_in(
         "shut",
@@ -234,34 +217,31 @@ fn a_database_that_takes_no_connections_is_cleaned_too() -> Result<()> {
 #[tokio::test]
 async fn a_stuck_lease_delays_nobody() -> Result<()> {
     let cluster = cluster()?;
-    let (stuck, login) = issue(&cluster, "1 hour")?;
+    let stuck = cluster.issue("reader", "1 hour")?;
     cluster.create_database("busy")?;
     cluster.psql_in(
         "busy",
-        &format!("create table t (x int); create policy p on t to \"{login}\" using (true)"),
+        &format!(
+            "create table t (x int); create policy p on t to \"{}\" using (true)",
+            stuck.login
+        ),
     )?;
     let mut holder = cluster.connect_to("busy").await?;
     sqlx::raw_sql("begin; lock table t")
         .execute(&mut holder)
         .await?;
-    cluster.psql(&format!("select leasehold.revoke('{stuck}')"))?;
-    let (other, _) = issue(&cluster, "1 hour")?;
-    cluster.psql(&format!("select leasehold.revoke('{other}')"))?;
+    stuck.revoke()?;
+    let other = cluster.issue("reader", "1 hour")?;
+    other.revoke()?;
     let began = Instant::now();
-    wait_until(SOON, "the other lease is gone", || {
-        Ok(cluster.psql(&format!(
-            "select count(*) from leasehold.leases where lease_id = '{other}'"
-        ))? == "0")
-    })?;
+    other.wait_gone()?;
     ensure!(
         began.elapsed() < Duration::from_secs(3),
         "{:?}",
         began.elapsed()
     );
     wait_until(SOON, "the stuck one says why", || {
-        let why = cluster.psql(&format!(
-            "select last_error from leasehold.leases where lease_id = '{stuck}'"
-        ))?;
+        let why = stuck.columns("last_error")?;
         Ok(why.contains("busy") && why.contains("lock timeout"))
     })?;
     sqlx::raw_sql("rollback").execute(&mut holder).await?;
@@ -277,13 +257,8 @@ fn logins_of_a_dropped_database_are_fenced() -> Result<()> {
         "doomed",
         "create extension leasehold; select leasehold.define_role('reader', member_of => '{readers}')",
     )?;
-    wait_until(SOON, "somebody enforces there too", || {
-        Ok(cluster.psql_in("doomed", "select enforced from leasehold.heartbeat()")? == "t")
-    })?;
-    let login = cluster.psql_in(
-        "doomed",
-        "select login from leasehold.issue('reader', ttl => '1 hour')",
-    )?;
+    cluster.wait_enforced("doomed")?;
+    let login = cluster.issue_in("doomed", "reader", "1 hour")?.login;
     cluster.psql("drop database doomed with (force)")?;
     wait_until(SOON, "the login is fenced", || {
         Ok(cluster.psql(&format!(
@@ -312,7 +287,7 @@ fn logins_of_a_dropped_database_are_fenced() -> Result<()> {
 #[test]
 fn an_admin_who_revives_an_ended_login_is_undone() -> Result<()> {
     let cluster = cluster()?;
-    let (id, login) = issue(&cluster, "1 hour")?;
+    let Lease { id, login, .. } = cluster.issue("reader", "1 hour")?;
     cluster.psql(&format!("grant create on schema public to \"{login}\""))?;
     cluster.psql_as(&login, "postgres", "create table public.kept (x int)")?;
     cluster.psql(&format!("select leasehold.revoke('{id}')"))?;
@@ -356,12 +331,6 @@ async fn a_restored_cluster_goes_on_with_its_leases() -> Result<()> {
         extension: false,
         ..Options::default()
     };
-    let enforced = |cluster: &Cluster| {
-        wait_until(SOON, "somebody enforces in app", || {
-            let row = cluster.psql_in("app", "select enforced from leasehold.heartbeat()");
-            Ok(row.is_ok_and(|it| it == "t"))
-        })
-    };
     let original = Cluster::start(bare())?;
     original.create_database("app")?;
     original.psql_in(
@@ -369,24 +338,14 @@ async fn a_restored_cluster_goes_on_with_its_leases() -> Result<()> {
         "create extension leasehold; create role readers;
          select leasehold.define_role('reader', member_of => '{readers}')",
     )?;
-    enforced(&original)?;
-    let issue = |ttl: &str| -> Result<Vec<String>> {
-        let text = format!(
-            "select lease_id, login, password from leasehold.issue('reader', ttl => '{ttl}')"
-        );
-        Ok(original
-            .psql_in("app", &text)?
-            .split('|')
-            .map(str::to_owned)
-            .collect())
-    };
-    let living = issue("1 hour")?;
-    let lost = issue("1 hour")?;
-    let short = issue("10 seconds")?;
+    original.wait_enforced("app")?;
+    let living = original.issue_in("app", "reader", "1 hour")?;
+    let lost = original.issue_in("app", "reader", "1 hour")?;
+    let short = original.issue_in("app", "reader", "10 seconds")?;
     let dump = original.dump()?;
     original.stop(Stop::Fast)?;
     // One login did not make it into the copy.
-    let kept = |line: &&str| !line.contains(&lost[1]) || line.contains('\t');
+    let kept = |line: &&str| !line.contains(&lost.login) || line.contains('\t');
     let dump: String = dump
         .lines()
         .filter(kept)
@@ -396,12 +355,12 @@ async fn a_restored_cluster_goes_on_with_its_leases() -> Result<()> {
     let copy = Cluster::start(bare())?;
     copy.psql("create role shifts_every_oid; create role once_more")?;
     copy.psql(&dump)?;
-    enforced(&copy)?;
+    copy.wait_enforced("app")?;
     for (lease, cause) in [(&lost, "restored"), (&short, "expired")] {
         wait_until(Duration::from_secs(30), "what has ended is gone", || {
             let query = format!(
                 "select cause from leasehold.history where lease_id = '{}'",
-                lease[0]
+                lease.id
             );
             Ok(copy.psql_in("app", &query)? == cause)
         })
@@ -415,21 +374,21 @@ async fn a_restored_cluster_goes_on_with_its_leases() -> Result<()> {
         assert_eq!(
             copy.psql(&format!(
                 "select count(*) from pg_roles where rolname = '{}'",
-                lease[1]
+                lease.login
             ))?,
             "0"
         );
     }
     assert_eq!(
         copy.psql_in("app", "select lease_id, login, state from leasehold.leases")?,
-        format!("{}|{}|active", living[0], living[1])
+        format!("{}|{}|active", living.id, living.login)
     );
-    copy.log_in(&living[1], &living[2]).await?;
-    copy.psql_in("app", &format!("select leasehold.revoke('{}')", living[0]))?;
+    copy.log_in(&living.login, &living.password).await?;
+    copy.psql_in("app", &format!("select leasehold.revoke('{}')", living.id))?;
     wait_until(SOON, "the login is gone", || {
         Ok(copy.psql(&format!(
             "select count(*) from pg_roles where rolname = '{}'",
-            living[1]
+            living.login
         ))? == "0")
     })
 }

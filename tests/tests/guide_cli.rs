@@ -2,13 +2,12 @@
 //! an app gets credentials that work until their lease ends, and nobody gets anything.
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Broker, DevOptions, built, wait_until};
+use leasehold_tests::{Broker, DevOptions, built, run_with_input, wait_until};
 use serde_json::Value;
 
 const CREDS: &str = "database/creds/readonly";
@@ -57,18 +56,7 @@ impl Person {
         if let Some(token) = &self.token {
             command.env("VAULT_TOKEN", token);
         }
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        // Who does not read it has ended already.
-        let _ = child
-            .stdin
-            .take()
-            .context("stdin")?
-            .write_all(stdin.as_bytes());
-        let output = child.wait_with_output()?;
+        let output = run_with_input(&mut command, stdin.as_bytes())?;
         Ok(Printed {
             code: output.status.code(),
             out: String::from_utf8(output.stdout)?,

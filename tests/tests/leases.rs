@@ -108,10 +108,7 @@ impl Scene {
 }
 
 fn url(target: &Cluster) -> String {
-    format!(
-        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
-        target.port()
-    )
+    target.url("{{username}}", "{{password}}", "postgres")
 }
 
 #[test]

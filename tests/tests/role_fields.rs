@@ -23,7 +23,7 @@ fn scene() -> Result<(Cluster, Served)> {
 fn connection(cluster: &Cluster) -> Value {
     json!({
         "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-        "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", cluster.port()),
+        "connection_url": cluster.url("{{username}}", "{{password}}", "postgres"),
         "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
     })
 }

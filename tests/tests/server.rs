@@ -15,7 +15,7 @@ fn mount_slow_role(cluster: &Cluster, root: &Actor) -> Result<()> {
         "database/config/postgresql",
         json!({
             "plugin_name": "postgresql-database-plugin", "allowed_roles": "slow",
-            "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", cluster.port()),
+            "connection_url": cluster.url("{{username}}", "{{password}}", "postgres"),
             "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
         }),
     )?

@@ -81,7 +81,7 @@ impl World {
             &format!("{path}/config/postgresql"),
             json!({
                 "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-                "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", self.target.port()),
+                "connection_url": self.target.url("{{username}}", "{{password}}", "postgres"),
                 "username": Cluster::SUPERUSER, "password": Cluster::SUPERUSER_PASSWORD,
                 "max_open_connections": 8,
             }),

@@ -9,12 +9,11 @@ mod recorded;
 mod stub;
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::built;
+use leasehold_tests::{built, run_with_input};
 use serde_json::Value;
 
 use recorded::{Differences, Run};
@@ -198,18 +197,7 @@ fn start(program: &Path, run: &Run, folder: &Path, address: &str) -> Result<Outp
             None => command.env_remove(name),
         };
     }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    // A program that does not read it has gone already: no fault.
-    let _ = child
-        .stdin
-        .take()
-        .context("stdin")?
-        .write_all(run.stdin.as_bytes());
-    Ok(child.wait_with_output()?)
+    run_with_input(&mut command, run.stdin.as_bytes())
 }
 
 fn check_output(run: &Run, output: &Output, differences: &Differences, found: &mut Vec<String>) {

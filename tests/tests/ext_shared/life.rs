@@ -195,11 +195,8 @@ fn a_restored_cluster_finds_its_groups_again() -> Result<()> {
     let copy = Cluster::start(bare())?;
     copy.psql("create role shifts_every_oid; create role once_more")?;
     copy.psql(&dump)?;
-    wait_until(Duration::from_secs(30), "somebody enforces in app", || {
-        Ok(copy
-            .psql_in("app", "select enforced from leasehold.heartbeat()")
-            .is_ok_and(|it| it == "t"))
-    })?;
+    copy.wait_enforced("app")?;
+
     wait_until(
         Duration::from_secs(30),
         "leases have their logins again",

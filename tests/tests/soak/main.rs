@@ -8,7 +8,7 @@ mod report;
 
 use anyhow::{Context, Result, ensure};
 use leasehold_tests::crash::{Layout, Load, Share, World, both_ways, judge};
-use leasehold_tests::{Options, Setup};
+use leasehold_tests::{Options, Setup, told};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
@@ -28,15 +28,6 @@ const PAUSE: Duration = Duration::from_millis(1_500);
 const CALM_MS: u64 = 3_000;
 /// Ended leases are looked for, lest they come back, for that long.
 const REMEMBERED: Duration = Duration::from_secs(300);
-
-fn told(name: &str) -> Result<Option<u64>> {
-    match std::env::var(name) {
-        Ok(text) => Ok(Some(
-            text.parse().with_context(|| format!("{name}={text}"))?,
-        )),
-        Err(_) => Ok(None),
-    }
-}
 
 #[test]
 fn faults_of_all_kinds_break_nothing() -> Result<()> {

@@ -52,10 +52,7 @@ impl Stage {
         let root = served.root();
         root.post("sys/mounts/database", json!({"type": "database"}))?
             .expect(204)?;
-        let url = format!(
-            "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
-            cluster.port()
-        );
+        let url = cluster.url("{{username}}", "{{password}}", "postgres");
         root.put(
             "database/config/postgresql",
             json!({

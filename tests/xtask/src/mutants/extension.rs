@@ -17,7 +17,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/catalog/ending.rs",
         from: "where m.member = any ($1) or m.roleid = any ($1) for update skip locked)",
         to: "where false for update skip locked)",
-        tests: &["ext_end::a_fenced_login_lends_nothing"],
+        tests: &["ext_end::access::a_fenced_login_lends_nothing"],
     },
     Mutant {
         name: "hunt-without-a-kill",
@@ -25,7 +25,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/worker/hunt.rs",
         from: "                backends::terminate(backend);\n",
         to: "",
-        tests: &["ext_end::a_lease_ends_on_time_with_all_its_sessions"],
+        tests: &["ext_end::access::a_lease_ends_on_time_with_all_its_sessions"],
     },
     Mutant {
         name: "drop-before-quiet",
@@ -57,7 +57,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/worker/pass.rs",
         from: "if lease.holders.contains(&backend.pid) && backends::terminate(backend) {",
         to: "if false {",
-        tests: &["ext_end::a_caller_who_idles_after_a_verb_does_not_hold_off_the_end"],
+        tests: &["ext_end::access::a_caller_who_idles_after_a_verb_does_not_hold_off_the_end"],
     },
     Mutant {
         name: "bare-left-alone",
@@ -81,7 +81,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/ffi/label.rs",
         from: "{ pg_sys::superuser() } {",
         to: "{ pg_sys::superuser() } && false {",
-        tests: &["ext_end::marks_are_set_by_nobody_but_the_extension"],
+        tests: &["ext_end::marks::marks_are_set_by_nobody_but_the_extension"],
     },
     Mutant {
         name: "standby-unguarded",
@@ -105,7 +105,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/ffi/guard.rs",
         from: "                crate::lease::end::refuse_if_live();\n",
         to: "",
-        tests: &["ext_end::the_extension_stays_while_a_lease_lives"],
+        tests: &["ext_end::marks::the_extension_stays_while_a_lease_lives"],
     },
     Mutant {
         name: "workers-stay",
@@ -195,7 +195,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/lease/issue.rs",
         from: "    xact::refuse_prepare();\n",
         to: "",
-        tests: &["ext_issue::a_transaction_that_used_a_verb_can_not_be_prepared"],
+        tests: &["ext_issue::request::a_transaction_that_used_a_verb_can_not_be_prepared"],
     },
     Mutant {
         name: "answered-before-durable",
@@ -203,7 +203,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/lease/issue.rs",
         from: "    durable::ensure();\n",
         to: "",
-        tests: &["ext_issue::what_was_answered_is_durable_whatever_the_database_says"],
+        tests: &["ext_issue::request::what_was_answered_is_durable_whatever_the_database_says"],
     },
     Mutant {
         name: "cap-forgotten",
@@ -211,7 +211,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/lease/renew.rs",
         from: "        lease.cap_at,\n    )?;",
         to: "        None,\n    )?;",
-        tests: &["ext_issue::a_cap_binds_renewals_too"],
+        tests: &["ext_issue::time::a_cap_binds_renewals_too"],
     },
     Mutant {
         name: "owner-s-end-unasked",
@@ -219,7 +219,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/lease/owner.rs",
         from: "if owner.ended || owner.ends_at.is_some_and(|at| at <= now) {",
         to: "if owner.ended && owner.ends_at.is_some_and(|at| at <= now) {",
-        tests: &["ext_issue::a_lease_ends_with_its_owner_and_the_owner_s_parents"],
+        tests: &["ext_issue::owner::a_lease_ends_with_its_owner_and_the_owner_s_parents"],
     },
     Mutant {
         name: "nobody-enforces",
@@ -227,7 +227,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "pg_ext/src/lease/issue.rs",
         from: "        if scope != SQL_SCOPE {",
         to: "        if scope.is_empty() {",
-        tests: &["ext_issue::without_preload_only_psql_may_issue"],
+        tests: &["ext_issue::login::without_preload_only_psql_may_issue"],
     },
     Mutant {
         name: "shared-never-looks-again",

@@ -1,0 +1,118 @@
+//! Owners: a lease ends with the first of them, and nothing is made under one that has ended.
+
+use anyhow::Result;
+use leasehold_tests::{Options, sqlstate, wait_until};
+use std::time::Duration;
+
+use super::prepared;
+
+#[test]
+fn a_lease_ends_with_its_owner_and_the_owner_s_parents() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    let issue = |id: &str, more: &str| {
+        cluster.psql(&format!(
+            "select ttl_seconds from leasehold.issue('r', request_id => '{id}', {more})"
+        ))
+    };
+    let left = || {
+        cluster.psql("select coalesce(string_agg(lease_id, ' ' order by lease_id), '') from leasehold.leases where state = 'active'")
+    };
+    // The own end is what callers see, whatever the owners'.
+    assert_eq!(
+        issue(
+            "1",
+            "owners => '{child,parent}', owner_ttls => array['1 hour', null]::interval[], owner_revisions => '{1,1}'"
+        )?,
+        "3600"
+    );
+    issue(
+        "2",
+        "owners => '{child,parent}', owner_ttls => array['1 hour', null]::interval[], owner_revisions => '{1,1}'",
+    )?;
+    issue("3", "owners => '{parent}', owner_revisions => '{1}'")?;
+    issue("4", "owners => '{stranger}'")?;
+    issue("5", "ttl => '1 hour'")?;
+    // Old news is no news; a newer revision counts, and renewals heed it.
+    let tell = |arguments: &str| cluster.psql(&format!("select leasehold.owner_ends({arguments})"));
+    assert_eq!(tell("'child', 'parent', '1 second', 1")?, "f");
+    assert_eq!(left()?, "1 2 3 4 5");
+    assert_eq!(tell("'child', 'parent', '500 ms', 2")?, "t");
+    wait_until(
+        Duration::from_secs(4),
+        "the child's leases have ended",
+        || Ok(left()? == "3 4 5"),
+    )?;
+    wait_until(Duration::from_secs(4), "they are gone, and why", || {
+        Ok(cluster.psql("select cause, count(*) from leasehold.history group by 1")? == "owner|2")
+    })?;
+    assert_eq!(
+        sqlstate(issue(
+            "6",
+            "owners => '{child,parent}', owner_revisions => '{2,1}'"
+        )),
+        "LH011"
+    );
+    // Above all.
+    cluster.psql("select leasehold.revoke_owner('parent')")?;
+    wait_until(
+        Duration::from_secs(4),
+        "the parent's lease has ended",
+        || Ok(left()? == "4 5"),
+    )?;
+    assert_eq!(
+        sqlstate(issue("7", "owners => '{grandchild,child,parent}'")),
+        "LH011"
+    );
+    assert_eq!(tell("'parent', null, null, 99")?, "f", "ended is for ever");
+    // An owner that ended before anybody heard of it.
+    cluster.psql("select leasehold.revoke_owner('early')")?;
+    assert_eq!(
+        sqlstate(issue("8", "owners => '{early}', owner_revisions => '{9}'")),
+        "LH011"
+    );
+    assert_eq!(sqlstate(tell("'stranger', 'stranger', null, 5")), "22023");
+    Ok(())
+}
+
+#[test]
+fn an_owner_that_was_given_more_time_keeps_its_leases() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    cluster.psql(
+        "select leasehold.issue('r', request_id => 'x', owners => '{t}', owner_ttls => '{700 ms}', owner_revisions => '{1}');
+         select leasehold.owner_ends('t', null, '1 hour', 2)",
+    )?;
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(
+        cluster.psql("select state, due_at = expires_at from leasehold.leases")?,
+        "active|t"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_issued_under_an_owner_that_is_ending() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    cluster.psql("select leasehold.owner_ends('t', null, null, 1)")?;
+    // An issue that began before the end makes the end wait, and its lease ends with the rest.
+    let mut issuing = cluster.connect().await?;
+    sqlx::raw_sql("begin; select leasehold.issue('r', request_id => 'late', owners => '{t}', owner_revisions => '{1}')")
+        .execute(&mut issuing)
+        .await?;
+    let mut ending = cluster.connect().await?;
+    let ended = tokio::spawn(async move {
+        sqlx::raw_sql("select leasehold.revoke_owner('t')")
+            .execute(&mut ending)
+            .await
+            .map(|_| ())
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(
+        !ended.is_finished(),
+        "the owner ended while a lease under it was being made"
+    );
+    sqlx::raw_sql("commit").execute(&mut issuing).await?;
+    ended.await??;
+    wait_until(Duration::from_secs(4), "its lease has ended", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases where state = 'active'")? == "0")
+    })
+}
