@@ -38,7 +38,7 @@ thread_local! {
             for update") };
     static CLAIM: Plan = const { Plan::new(
         "insert into leasehold.shared_groups (scope, role_name, digest, reassign_to, reassign_to_oid, drop_owned)
-         values ($1, $2, $3, $4::name, $5, $6) on conflict (digest) do nothing returning group_number") };
+         values ($1, $2, $3, $4::name, $5, $6) on conflict (digest) do nothing") };
     static NAME: Plan = const { Plan::new(
         "update leasehold.shared_groups set group_role = $2::name, group_oid = $3, fingerprint = null
           where group_number = $1") };
@@ -71,11 +71,10 @@ fn read(found: pgrx::spi::SpiTupleTable<'_>) -> Result<Option<Group>, Fault> {
     }))
 }
 
-/// Makes the row of a group, without a role yet; its number, or `None` if somebody else was first (we have waited for
-/// them to commit).
-pub fn claim(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<i64>, Fault> {
+/// Makes the row of a group, without a role yet. If somebody else was first, we have waited for them to commit.
+pub fn claim(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<(), Fault> {
     let (scope, name, digest) = wanted.recipe;
-    let made = rows(
+    rows(
         db,
         &CLAIM,
         &[
@@ -86,21 +85,18 @@ pub fn claim(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<Option<i64>,
             wanted.reassign_to.map(|(_, oid)| oid).into(),
             wanted.drop_owned.into(),
         ],
-    )?;
-    if made.is_empty() {
-        return Ok(None);
-    }
-    Ok(made.first().get(1)?)
+    )
+    .map(drop)
 }
 
 /// Writes which role the group is; its grants are not given yet.
 pub fn name(db: &mut SpiClient<'_>, number: i64, role: (&str, Oid)) -> Result<(), Fault> {
-    rows(db, &NAME, &[number.into(), role.0.into(), role.1.into()]).map(|_| ())
+    rows(db, &NAME, &[number.into(), role.0.into(), role.1.into()]).map(drop)
 }
 
 /// Writes what the group's grants came from and came to.
 pub fn applied(db: &mut SpiClient<'_>, number: i64, fingerprint: &[u8]) -> Result<(), Fault> {
-    rows(db, &APPLIED, &[number.into(), fingerprint.to_vec().into()]).map(|_| ())
+    rows(db, &APPLIED, &[number.into(), fingerprint.to_vec().into()]).map(drop)
 }
 
 /// Everything that is granted to `group` in this database and on objects of the whole cluster, as one text that differs

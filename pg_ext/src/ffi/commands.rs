@@ -56,23 +56,9 @@ unsafe extern "C-unwind" fn on_command(
     };
     // The workers come back when this is dropped, whether the command succeeds or not.
     let _aside = wanted.and_then(|wanted| aside::step(wanted.database, wanted.others_are_ended));
-    // SAFETY: what the server gave us goes on as it came. A C hook's error is turned into a panic, as the server's own is
-    // already, so that what is above is dropped; the guard of this function turns it back.
-    unsafe {
-        match NEXT {
-            Some(next) => pg_sys::ffi::pg_guard_ffi_boundary(|| {
-                next(
-                    plan,
-                    text,
-                    read_only_tree,
-                    context,
-                    params,
-                    environment,
-                    dest,
-                    completion,
-                );
-            }),
-            None => pg_sys::standard_ProcessUtility(
+    macro_rules! go_on {
+        ($with:expr) => {
+            $with(
                 plan,
                 text,
                 read_only_tree,
@@ -81,7 +67,15 @@ unsafe extern "C-unwind" fn on_command(
                 environment,
                 dest,
                 completion,
-            ),
+            )
+        };
+    }
+    // SAFETY: what the server gave us goes on as it came. A C hook's error is turned into a panic, as the server's own is
+    // already, so that what is above is dropped; the guard of this function turns it back.
+    unsafe {
+        match NEXT {
+            Some(next) => pg_sys::ffi::pg_guard_ffi_boundary(|| go_on!(next)),
+            None => go_on!(pg_sys::standard_ProcessUtility),
         }
     }
 }

@@ -47,10 +47,8 @@ struct Want {
     columns: Vec<CString>,
 }
 
-/// A `GRANT` or `REVOKE` on objects as it is written, before any name in it is looked up.
+/// A `GRANT` on objects as it is written, before any name in it is looked up.
 pub struct Written {
-    /// `GRANT`, not `REVOKE`.
-    pub is_grant: bool,
     /// `None` if `PUBLIC`, `CURRENT_USER` or the like is among them.
     pub grantees: Option<Vec<String>>,
     /// `WITH GRANT OPTION`.
@@ -63,39 +61,17 @@ pub struct Written {
     pub creates: bool,
 }
 
-/// Reads `text`, one statement. `None` if it is neither.
+/// Reads `text`, one statement. `None` if it is no `GRANT` on objects.
 pub fn written(text: &str) -> Option<Written> {
     use pg_sys::ObjectType as O;
-    let source = CString::new(text).ok()?;
-    let raw = parser::parse_one(&source);
-    // SAFETY: as in `read`.
-    unsafe {
-        if (*(*raw).stmt).type_ != pg_sys::NodeTag::T_GrantStmt {
-            return None;
-        }
-        let grant = &*(*raw).stmt.cast::<pg_sys::GrantStmt>();
-        let grantees = parser::pointers::<pg_sys::RoleSpec>(grant.grantees)
-            .map(|spec| {
-                let named = (*spec).roletype == pg_sys::RoleSpecType::ROLESPEC_CSTRING;
-                named.then(|| {
-                    CStr::from_ptr((*spec).rolename)
-                        .to_string_lossy()
-                        .into_owned()
-                })
-            })
-            .collect();
-        let privileges: Vec<_> = parser::pointers::<pg_sys::AccessPriv>(grant.privileges).collect();
-        let create = privileges.iter().any(|privilege| {
-            let name = (**privilege).priv_name;
-            !name.is_null() && CStr::from_ptr(name) == c"create"
-        });
+    look(text, |grant| {
+        let wants = wants(grant);
         let has_create = matches!(
             grant.objtype,
             O::OBJECT_SCHEMA | O::OBJECT_DATABASE | O::OBJECT_TABLESPACE
         );
-        Some(Written {
-            is_grant: grant.is_grant,
-            grantees,
+        Written {
+            grantees: grantees(grant).collect(),
             grant_option: grant.grant_option,
             granted_by: !grant.grantor.is_null(),
             known: matches!(
@@ -113,35 +89,59 @@ pub fn written(text: &str) -> Option<Written> {
                     | O::OBJECT_FDW
                     | O::OBJECT_FOREIGN_SERVER
             ),
-            creates: create || has_create && privileges.is_empty(),
-        })
-    }
+            creates: wants.iter().any(|want| match want.privilege {
+                Some(privilege) => privilege == pg_sys::ACL_CREATE,
+                None => has_create,
+            }),
+        }
+    })
 }
 
 /// Reads `text`, one statement that was run just now: its names are resolved as it resolved them. `None` if it is
 /// no `GRANT` on objects.
 pub fn read(text: &str) -> Option<Grant> {
+    look(text, |grant| Grant {
+        grantees: grantees(grant).flatten().collect(),
+        // SAFETY: a statement of the parser's that has just run.
+        targets: unsafe { targets(grant) },
+        wants: wants(grant),
+    })
+}
+
+/// What `see` makes of the `GRANT` on objects in `text`; `None` if that is another statement.
+fn look<R>(text: &str, see: impl FnOnce(&pg_sys::GrantStmt) -> R) -> Option<R> {
     let source = CString::new(text).ok()?;
-    let raw = parser::parse_one(&source);
-    // SAFETY: nodes of a raw parse tree in the current memory context, cast after a look at the tag; the lists are
-    // what the grammar puts there for each kind of object.
+    // SAFETY: nodes of a raw parse tree in the current memory context, cast after a look at the tag.
+    let grant = unsafe {
+        let node = (*parser::parse_one(&source)).stmt;
+        if (*node).type_ != pg_sys::NodeTag::T_GrantStmt {
+            return None;
+        }
+        &*node.cast::<pg_sys::GrantStmt>()
+    };
+    grant.is_grant.then(|| see(grant))
+}
+
+/// Who gets it, by name; `None` for each `PUBLIC`, `CURRENT_USER` or the like.
+fn grantees(grant: &pg_sys::GrantStmt) -> impl Iterator<Item = Option<String>> {
+    // SAFETY: the grammar puts a list of RoleSpec there, whose name is a C string if it is given by one.
     unsafe {
-        if (*(*raw).stmt).type_ != pg_sys::NodeTag::T_GrantStmt {
-            return None;
-        }
-        let grant = &*(*raw).stmt.cast::<pg_sys::GrantStmt>();
-        if !grant.is_grant {
-            return None;
-        }
-        let grantees = parser::pointers::<pg_sys::RoleSpec>(grant.grantees)
-            .filter(|spec| (**spec).roletype == pg_sys::RoleSpecType::ROLESPEC_CSTRING)
-            .map(|spec| {
+        parser::pointers::<pg_sys::RoleSpec>(grant.grantees).map(|spec| {
+            let named = (*spec).roletype == pg_sys::RoleSpecType::ROLESPEC_CSTRING;
+            named.then(|| {
                 CStr::from_ptr((*spec).rolename)
                     .to_string_lossy()
                     .into_owned()
             })
-            .collect();
-        let mut wants: Vec<Want> = parser::pointers::<pg_sys::AccessPriv>(grant.privileges)
+        })
+    }
+}
+
+/// The privileges: one that stands for all if none is named.
+fn wants(grant: &pg_sys::GrantStmt) -> Vec<Want> {
+    // SAFETY: the grammar puts a list of AccessPriv there, whose columns are strings.
+    let mut wants: Vec<Want> = unsafe {
+        parser::pointers::<pg_sys::AccessPriv>(grant.privileges)
             .map(|privilege| Want {
                 privilege: (!(*privilege).priv_name.is_null())
                     .then(|| bit(CStr::from_ptr((*privilege).priv_name))),
@@ -149,19 +149,15 @@ pub fn read(text: &str) -> Option<Grant> {
                     .map(|column| CStr::from_ptr((*column).sval).to_owned())
                     .collect(),
             })
-            .collect();
-        if wants.is_empty() {
-            wants.push(Want {
-                privilege: None,
-                columns: Vec::new(),
-            });
-        }
-        Some(Grant {
-            grantees,
-            targets: targets(grant),
-            wants,
-        })
+            .collect()
+    };
+    if wants.is_empty() {
+        wants.push(Want {
+            privilege: None,
+            columns: Vec::new(),
+        });
     }
+    wants
 }
 
 impl Grant {
@@ -184,7 +180,8 @@ impl Grant {
 
 unsafe fn targets(grant: &pg_sys::GrantStmt) -> Targets {
     use pg_sys::ObjectType as O;
-    // SAFETY: see `read`; the objects exist, the statement has just run on them.
+    // SAFETY: the lists are what the grammar puts there for each kind of object; the objects exist, the statement has
+    // just run on them.
     unsafe {
         if grant.targtype == pg_sys::GrantTargetType::ACL_TARGET_ALL_IN_SCHEMA {
             let schemas = parser::pointers::<pg_sys::String>(grant.objects)

@@ -219,7 +219,7 @@ impl Findings {
 
     fn grant(&mut self, text: &str, locks: Locks) {
         let Locks::Class(_) = locks else { return };
-        let Some(written) = grant::written(text).filter(|written| written.is_grant) else {
+        let Some(written) = grant::written(text) else {
             return;
         };
         match &written.grantees {

@@ -37,43 +37,22 @@ pub(super) fn values(name: &str) -> Values<'_> {
     }
 }
 
+/// What makes each login need grants of its own.
+const OWN: &str = "Use grants => 'own', or leave the statement out.";
+
 /// Everything that stands in the way of sharing `texts`; none if nothing does.
 pub fn obstacles(texts: &[String]) -> Result<Vec<Obstacle>, Fault> {
     let steps = plan(Kind::Creation, texts, &values(STAND_IN))?;
-    let mut found = Vec::new();
-    let mut created = false;
-    let mut grants = false;
-    for step in &steps {
-        match step {
-            Step::CreateLogin(options) => {
-                created = true;
-                if options.inherit == Some(false) {
-                    found.push(Obstacle {
-                        tag: Some("CREATE ROLE"),
-                        why: "a NOINHERIT login would not have what its group has",
-                        cure: "Leave NOINHERIT out.",
-                    });
-                }
-            }
-            Step::GrantGroups(_) | Step::AlterLoginSet(_) => {}
-            Step::AsDefiner(statement) => match obstacle(statement) {
-                Some((why, cure)) => found.push(Obstacle {
-                    tag: Some(statement.tag),
-                    why,
-                    cure,
-                }),
-                None => grants = true,
-            },
-        }
-    }
-    if !created {
+    let has = |kind: fn(&Step) -> bool| steps.iter().any(kind);
+    let mut found: Vec<Obstacle> = steps.iter().filter_map(obstacle).collect();
+    if !has(|step| matches!(step, Step::CreateLogin(_))) {
         found.push(Obstacle {
             tag: None,
             why: "the statements have no plain CREATE ROLE of the login",
             cure: "Begin with CREATE ROLE \"{{name}}\" WITH LOGIN.",
         });
     }
-    if !grants && found.is_empty() {
+    if !has(|step| matches!(step, Step::AsDefiner(_))) && found.is_empty() {
         found.push(Obstacle {
             tag: None,
             why: "there is no grant on an object to share",
@@ -83,8 +62,28 @@ pub fn obstacles(texts: &[String]) -> Result<Vec<Obstacle>, Fault> {
     Ok(found)
 }
 
-fn obstacle(statement: &Statement) -> Option<(&'static str, &'static str)> {
-    const OWN: &str = "Use grants => 'own', or leave the statement out.";
+/// What stands in the way in one statement.
+fn obstacle(step: &Step) -> Option<Obstacle> {
+    let (tag, (why, cure)) = match step {
+        Step::CreateLogin(options) if options.inherit == Some(false) => (
+            "CREATE ROLE",
+            (
+                "a NOINHERIT login would not have what its group has",
+                "Leave NOINHERIT out.",
+            ),
+        ),
+        Step::CreateLogin(_) | Step::GrantGroups(_) | Step::AlterLoginSet(_) => return None,
+        Step::AsDefiner(statement) => (statement.tag, unshared(statement)?),
+    };
+    Some(Obstacle {
+        tag: Some(tag),
+        why,
+        cure,
+    })
+}
+
+/// Why a definer's statement can not be run once for all, and what would do; `None` if it can.
+fn unshared(statement: &Statement) -> Option<(&'static str, &'static str)> {
     if !statement.settings.is_empty() || statement.tag == "SET" {
         return Some((
             "a SET would have to hold whenever the grants are given anew",
@@ -94,34 +93,33 @@ fn obstacle(statement: &Statement) -> Option<(&'static str, &'static str)> {
     let Some(written) = grant::written(&statement.text) else {
         return Some(("only plain grants to the login can be shared", OWN));
     };
-    if !written.is_grant {
-        return Some(("only plain grants to the login can be shared", OWN));
-    }
     if written.grantees.as_deref() != Some(&[STAND_IN.to_owned()]) {
         return Some((
             "it grants to others than the login alone",
             "Grant that once, outside the role.",
         ));
     }
-    if statement.text.matches(STAND_IN).count() != 1 {
-        return Some(("it depends on the login's name", OWN));
-    }
-    if written.grant_option {
-        return Some((
+    let why = [
+        (
+            statement.text.matches(STAND_IN).count() != 1,
+            "it depends on the login's name",
+        ),
+        (
+            written.grant_option,
             "WITH GRANT OPTION would let a login hand on the rights of all",
-            OWN,
-        ));
-    }
-    if written.granted_by {
-        return Some(("GRANTED BY names a grantor", OWN));
-    }
-    if written.creates {
-        return Some((
+        ),
+        (written.granted_by, "GRANTED BY names a grantor"),
+        (
+            written.creates,
             "CREATE would let a login make things that belong to the group and outlive the lease",
-            OWN,
-        ));
-    }
-    (!written.known).then_some(("grants on this kind of object are not looked into", OWN))
+        ),
+        (
+            !written.known,
+            "grants on this kind of object are not looked into",
+        ),
+    ];
+    let (_, why) = why.into_iter().find(|(stands, _)| *stands)?;
+    Some((why, OWN))
 }
 
 /// An error that names the first obstacle; nothing if the texts can be shared.
