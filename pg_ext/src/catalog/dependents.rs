@@ -78,6 +78,19 @@ pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
     )
 }
 
+/// The casts from and to the types that `login` owns in this database, but for those that came with a type.
+pub fn casts(login: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    rows(
+        "select c.oid from pg_catalog.pg_cast c
+          where exists (select from pg_catalog.pg_type t
+                         where t.typowner = $1 and (t.oid = c.castsource or t.oid = c.casttarget))
+            and not exists (select from pg_catalog.pg_depend d
+                             where d.classid = 'pg_catalog.pg_cast'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'i')",
+        &[login.into()],
+        |row| row.must(1),
+    )
+}
+
 /// Databases in which something depends on `login`; that of shared objects is this one.
 pub fn databases_of(login: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     rows(

@@ -4,7 +4,8 @@
 use pgrx::pg_sys;
 use std::ffi::{CString, c_char};
 
-/// `pg_policy`, whose fixed OID pgrx does not name.
+// Catalogs whose fixed OIDs pgrx does not name.
+const CAST: pg_sys::Oid = pg_sys::Oid::from_u32(2605);
 const POLICY: pg_sys::Oid = pg_sys::Oid::from_u32(3256);
 
 unsafe extern "C-unwind" {
@@ -33,20 +34,23 @@ pub fn leave_policy(policy: pg_sys::Oid, role: pg_sys::Oid) {
 
 /// Drops an object, and what depends on it. Only for things that hold nobody's data.
 pub fn delete(class: pg_sys::Oid, object: pg_sys::Oid) {
+    remove(class, object, pg_sys::DropBehavior::DROP_CASCADE);
+}
+
+fn remove(class: pg_sys::Oid, object: pg_sys::Oid, behaviour: pg_sys::DropBehavior::Type) {
     // SAFETY: inside a transaction, as a superuser.
     unsafe {
-        pg_sys::performDeletion(
-            &address(class, object, 0),
-            pg_sys::DropBehavior::DROP_CASCADE,
-            0,
-        );
+        pg_sys::performDeletion(&address(class, object, 0), behaviour, 0);
         pg_sys::CommandCounterIncrement();
     }
 }
 
 /// Drops everything in this database that `role` owns, as `DROP OWNED` does; an error if something of others depends
-/// on it.
-pub fn drop_owned(role: pg_sys::Oid) {
+/// on it. `casts` are those of its types: nobody owns a cast, so `DROP OWNED` takes them for others'.
+pub fn drop_owned(role: pg_sys::Oid, casts: &[pg_sys::Oid]) {
+    for &cast in casts {
+        remove(CAST, cast, pg_sys::DropBehavior::DROP_RESTRICT);
+    }
     // SAFETY: inside a transaction, as a superuser.
     unsafe {
         let roles = pg_sys::lappend_oid(std::ptr::null_mut(), role);

@@ -2,6 +2,7 @@
 
 mod access;
 mod cleaning;
+mod estate;
 mod marks;
 
 use anyhow::{Context, Result};

@@ -53,7 +53,7 @@ pub fn clean(login: pg_sys::Oid, estate: Estate, shared: bool) -> Result<(), Str
     }
     match estate {
         Estate::Keep => {}
-        Estate::Drop => owned::drop_owned(login),
+        Estate::Drop => owned::drop_owned(login, &dependents::casts(login)),
         Estate::Reassign(heir) => match dependents::is_privileged(heir) {
             Some(false) => owned::reassign_owned(login, heir),
             Some(true) => {
