@@ -649,7 +649,8 @@ violations (invariant, subject, detail) as (
       from home h
      where h.label is null or h.label !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
     union all
-    select 'an installation lives in one database', d.datname::text, 'carries the label of this database'
+    select 'an installation lives in one database', d.datname::text,
+           'carries the label of this database too: leases are enforced in the older one only. Drop the copy, or give it a label of its own'
       from pg_catalog.pg_shseclabel s
       join home h on h.label = s.label and h.oid <> s.objoid
       join pg_catalog.pg_database d on d.oid = s.objoid

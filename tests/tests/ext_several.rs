@@ -1,7 +1,7 @@
 //! Several installations on one cluster, and databases that are dropped, copied, renamed and restored under their leases.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Cluster, Options, wait_until};
+use leasehold_tests::{Cluster, Options, refused, wait_until};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -184,4 +184,103 @@ fn a_database_restored_elsewhere_has_no_lease_that_lives() -> Result<()> {
         "2"
     );
     Ok(())
+}
+
+/// Restores a dump of `app` beside it, as `copy`.
+fn restore_beside(cluster: &Cluster, dump: &str) -> Result<()> {
+    let dump = dump
+        .replace("DATABASE app ", "DATABASE copy ")
+        .replace("\\connect app", "\\connect copy");
+    cluster.psql(&dump).context("restoring").map(drop)
+}
+
+/// Two databases carry one label then, and the same leases of the same logins. The original goes on as if nothing had
+/// happened; the copy makes and ends nothing, and both say so, until it has a label of its own.
+#[tokio::test]
+async fn a_copy_beside_its_original_does_nothing() -> Result<()> {
+    let cluster = cluster(&["app"])?;
+    let kept = cluster.issue_in("app", "reader", "1 hour")?;
+    let renewed = cluster.issue_in("app", "reader", "5 seconds")?;
+    let dump = cluster.dump_and_create_database("app")?;
+    cluster.psql_in(
+        "app",
+        &format!("select leasehold.renew('{}', '1 hour')", renewed.id),
+    )?;
+    restore_beside(&cluster, &dump)?;
+    for (database, other) in [("app", "copy"), ("copy", "app")] {
+        let said = cluster.psql_in(
+            database,
+            "select subject from leasehold.check() where invariant = 'an installation lives in one database'",
+        )?;
+        assert_eq!(said, other, "{database}");
+    }
+    wait_until(SOON, "the copy's lease is long past its end", || {
+        Ok(cluster.psql_in(
+            "copy",
+            "select bool_or(expires_at < now() - interval '2 seconds') from leasehold.leases",
+        )? == "t")
+    })?;
+    assert_eq!(sweepers(&cluster, "copy")?, "");
+    let revoke = format!("select leasehold.revoke('{}')", kept.id);
+    assert_eq!(cluster.psql_in("copy", &revoke)?, "ending");
+    for text in [
+        "select leasehold.issue('reader')",
+        "select leasehold.sweep()",
+    ] {
+        refused(cluster.psql_in("copy", text), "LH003", &[])?;
+    }
+    for lease in [&kept, &renewed] {
+        lease.session("app").await?;
+    }
+    let short = issue(&cluster, "app", "1 second")?;
+    wait_until(SOON, "leases end in the original", || {
+        Ok(!cluster.has_role(&short)?)
+    })?;
+
+    // With a label of its own the copy is another installation, whose leases have ended by the restore.
+    cluster.psql(&format!(
+        "security label for leasehold on database copy is '{}'",
+        cluster.psql("select gen_random_uuid()")?
+    ))?;
+    cluster.wait_enforced("copy")?;
+    wait_until(SOON, "its leases are gone", || {
+        Ok(cluster.psql_in("copy", "select count(*) from leasehold.history")? == "2")
+    })
+    .with_context(|| {
+        let kept = cluster.psql_in("copy", "select * from leasehold.leases");
+        kept.unwrap_or_default()
+    })?;
+
+    let there = issue(&cluster, "copy", "1 second")?;
+    wait_until(SOON, "leases end there", || Ok(!cluster.has_role(&there)?))?;
+    for lease in [&kept, &renewed] {
+        lease.session("app").await?;
+    }
+    Ok(())
+}
+
+/// The original goes, and the copy is the installation: with the leases that it knows.
+#[test]
+fn a_copy_takes_over_when_its_original_goes() -> Result<()> {
+    let cluster = cluster(&["app"])?;
+    let known = cluster.issue_in("app", "reader", "1 hour")?;
+    let dump = cluster.dump_and_create_database("app")?;
+    let since = cluster.issue_in("app", "reader", "1 hour")?;
+    restore_beside(&cluster, &dump)?;
+    cluster.psql("drop database app with (force)")?;
+    cluster.wait_enforced("copy")?;
+    assert_eq!(
+        cluster.psql_in("copy", "select login from leasehold.leases")?,
+        known.login
+    );
+    // What was made since the dump is nobody's: it is named, and its password ends in time.
+    assert_eq!(
+        cluster.psql_in("copy", "select login, reason from leasehold.orphans")?,
+        format!("{}|label without a lease", since.login)
+    );
+    cluster.psql(&format!("drop role \"{}\"", since.login))?;
+    cluster.psql_in("copy", "select leasehold.revoke_prefix('')")?;
+    wait_until(SOON, "the login is gone", || {
+        Ok(!cluster.has_role(&known.login)?)
+    })
 }

@@ -3,7 +3,7 @@
 use super::args::{need, texts};
 use crate::catalog::time;
 use crate::core::error::Fault;
-use crate::ffi::{clock, identity, label, xact};
+use crate::ffi::{clock, databases, identity, xact};
 use crate::lease::end;
 use crate::lease::scope::Caller;
 use crate::worker::{self, heartbeat};
@@ -80,8 +80,11 @@ fn sweep(at_most: Option<i32>) -> Result<i64, ErrorReport> {
     xact::refuse_prepare();
     let most = usize::try_from(at_most).unwrap_or(end::BATCH);
     Ok(identity::as_extension(|| {
-        let installation = label::installation(xact::my_database())
-            .ok_or_else(|| Fault::Internal("the label of this database is gone".into()))?;
+        let installation =
+            databases::installation_at(xact::my_database()).ok_or(Fault::NobodyEnforces {
+                why: "this database has lost the label of its installation, or is a copy beside the original",
+                cure: "select * from leasehold.check() tells which; a copy is dropped, or gets a label of its own.",
+            })?;
         let done = end::sweep(installation, clock::now(), most);
         Ok::<_, Fault>(i64::try_from(done).unwrap_or(i64::MAX))
     })?)

@@ -56,7 +56,8 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     )
     .pop()
     .unwrap_or(0);
-    // An OID that now is a stranger's is no login of ours either: it gets a stand-in too.
+    // An OID that now is a stranger's is no login of ours either: it gets a stand-in too. So does the login of another
+    // installation: this one is a copy that was given a label of its own.
     let without: Vec<i64> = rows(
         "with without as (
             select l.lease_number, pg_catalog.row_number() over () as rank
@@ -64,11 +65,11 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
              where l.state = 'active' and l.login_oid is not null
                and not exists (
                    select from pg_catalog.pg_authid a
+                     left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
+                          and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
                     where a.oid = l.login_oid
-                      and (a.rolname = l.login or exists (
-                           select from pg_catalog.pg_shseclabel s
-                            where s.objoid = a.oid and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-                              and s.provider = 'leasehold' and s.label = $1 || '/' || l.lease_number::text))))
+                      and (a.rolname = l.login and coalesce(pg_catalog.split_part(s.label, '/', 1) = $1, true)
+                           or s.label = $1 || '/' || l.lease_number::text)))
          update leasehold.live_leases l set login_oid = (4200000000 - w.rank)::oid
            from without w where l.lease_number = w.lease_number
          returning l.lease_number",

@@ -3,6 +3,7 @@
 use super::label;
 use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
 use pgrx::{FromDatum, pg_sys};
+use std::collections::HashSet;
 
 // `pg_shseclabel`, whose fixed OID and columns pgrx does not name.
 const SHARED_LABELS: pg_sys::Oid = pg_sys::Oid::from_u32(3592);
@@ -21,17 +22,32 @@ pub struct Home {
 }
 
 /// Every labelled database that can be connected to. Inside a transaction; it needs no database.
+///
+/// A dump that was restored beside its original carries the same label, and the same leases of the same logins. An
+/// installation lives in the older of the two, whose OID is the lower one: the copy would end leases that have been renewed
+/// since, and give out the numbers again that tell logins and groups apart.
 pub fn homes() -> Vec<Home> {
-    let mut homes = Vec::new();
-    for database in all() {
-        if let Some(installation) = label::installation(database) {
-            homes.push(Home {
+    let mut databases = all();
+    databases.sort_unstable_by_key(|database| database.to_u32());
+    let mut seen = HashSet::new();
+    databases
+        .into_iter()
+        .filter_map(|database| {
+            let installation = label::installation(database)?;
+            seen.insert(installation).then_some(Home {
                 database,
                 installation,
-            });
-        }
-    }
-    homes
+            })
+        })
+        .collect()
+}
+
+/// The installation that lives in `database`; none in a copy beside its original, whatever its label.
+pub fn installation_at(database: pg_sys::Oid) -> Option<Installation> {
+    homes()
+        .into_iter()
+        .find(|home| home.database == database)
+        .map(|home| home.installation)
 }
 
 /// Every database but those that a failed `DROP DATABASE` has left invalid.

@@ -46,7 +46,8 @@ pub fn owner_of(role: pg_sys::Oid) -> Option<Installation> {
         .or_else(|| GroupMark::parse(&label).map(|mark| mark.installation))
 }
 
-/// The installation that lives in `database`; `None` if it is not labelled. Needs no database of its own.
+/// The installation that the label of `database` names; `None` if it has none. A copy has the label of its original: see
+/// [`super::databases::installation_at`]. Needs no database of its own.
 pub fn installation(database: pg_sys::Oid) -> Option<Installation> {
     Installation::parse(&get(pg_sys::DatabaseRelationId, database)?)
 }

@@ -10,7 +10,7 @@ use super::hunt::Hunt;
 use super::pass::Pass;
 use super::{heartbeat, wake};
 use crate::core::label::Installation;
-use crate::ffi::{bgworker, clock, databases, label, latch, settings, shmem, txn};
+use crate::ffi::{bgworker, clock, databases, latch, settings, shmem, txn};
 use pgrx::pg_sys;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -79,7 +79,7 @@ enum Home {
 }
 
 fn home(database: pg_sys::Oid) -> Home {
-    match label::installation(database) {
+    match databases::installation_at(database) {
         None => Home::NoLabel,
         Some(_) if !databases::has_extension() => Home::NoExtension,
         Some(installation) => Home::Ready(installation),

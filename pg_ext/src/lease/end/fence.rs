@@ -2,7 +2,7 @@
 
 use crate::catalog::ending::{self, Due, Mark};
 use crate::core::label::Installation;
-use crate::ffi::{clock, label, xact};
+use crate::ffi::{clock, databases, xact};
 use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
@@ -44,7 +44,7 @@ fn fence(installation: Installation, numbers: &[i64], now: TimestampWithTimeZone
 /// Fences these active leases of this database, whose rows the caller has locked, as far as it can be done at once; the
 /// numbers of those it did. With the rights of the extension.
 pub fn fence_now(numbers: &[i64]) -> Vec<i64> {
-    let Some(installation) = label::installation(xact::my_database()) else {
+    let Some(installation) = databases::installation_at(xact::my_database()) else {
         return Vec::new();
     };
     fence(installation, numbers, clock::now()).numbers

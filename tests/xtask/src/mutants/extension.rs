@@ -261,4 +261,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "",
         tests: &["ext_shared::life::a_group_lives_as_long_as_something_needs_it"],
     },
+    Mutant {
+        name: "copies-live",
+        safety: "a copy beside its original ends none of its leases",
+        file: "pg_ext/src/ffi/databases.rs",
+        from: "seen.insert(installation).then_some(Home {",
+        to: "(seen.insert(installation) || true).then_some(Home {",
+        tests: &["ext_several::a_copy_beside_its_original_does_nothing"],
+    },
 ];
