@@ -195,6 +195,20 @@ pub fn has_logins(group: Oid) -> bool {
     .unwrap_or(true)
 }
 
+/// Whether a login with a mark of ours is a member of `group`; asked of the shared catalogs alone, so in any database.
+pub fn has_marked_members(group: Oid) -> bool {
+    ask::rows(
+        "select exists (select from pg_catalog.pg_auth_members m
+                          join pg_catalog.pg_shseclabel s on s.objoid = m.member and s.provider = 'leasehold'
+                               and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+                         where m.roleid = $1)",
+        &[group.into()],
+        |row| row.must(1),
+    )
+    .pop()
+    .unwrap_or(true)
+}
+
 /// Forgets a group that is gone.
 pub fn forget(number: i64) {
     ask::write(

@@ -2,8 +2,9 @@
 //! the leases it also runs the ending statements of their recipes.
 
 use super::job::{Answer, Item, Order};
+use crate::catalog::shared;
 use crate::core::trouble::Trouble;
-use crate::ffi::{bgworker, clock, databases, label, owned, settings, shmem, txn};
+use crate::ffi::{bgworker, clock, databases, group, label, owned, settings, shmem, txn};
 use crate::lease::end::{self, Estate};
 use pgrx::pg_sys;
 use std::sync::atomic::Ordering::SeqCst;
@@ -78,11 +79,18 @@ fn clean(login: pg_sys::Oid, order: Order, at_home: bool) -> Result<(), String> 
     }
     let estate = Estate::of(order.reassign_to, order.drop_owned);
     // Somebody else may be at the same rows for a moment.
-    let mut result = txn::run(|| end::clean(login, estate, at_home));
+    let work = || {
+        // An issue that was under way when the group seemed to be needed by nobody: it has joined a login to it.
+        if order.group && joined(login) {
+            return Ok(());
+        }
+        end::clean(login, estate, at_home)
+    };
+    let mut result = txn::run(work);
     for _ in 0..3 {
         match &result {
             Err(trouble) if trouble.passes() && trouble.code != "55P03" => {
-                result = txn::run(|| end::clean(login, estate, at_home));
+                result = txn::run(work);
             }
             _ => break,
         }
@@ -97,6 +105,12 @@ fn marks(login: pg_sys::Oid, order: Order) -> bool {
         return label::read_group(login).is_some_and(|mark| mark.group_number == order.lease);
     }
     label::read(login).map_or(order.prepared_only, |mark| mark.lease_number == order.lease)
+}
+
+/// True if a login of ours is a member of `group`; else nobody joins one until this transaction ends.
+fn joined(group: pg_sys::Oid) -> bool {
+    group::hold_alone(group);
+    shared::has_marked_members(group)
 }
 
 fn say(trouble: Trouble) -> String {

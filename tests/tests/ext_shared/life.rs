@@ -111,6 +111,34 @@ fn a_group_lives_as_long_as_something_needs_it() -> Result<()> {
     Ok(())
 }
 
+/// An issue under way is in nobody's sight, and the recipe goes meanwhile: the group keeps what its new login was promised.
+#[tokio::test]
+async fn a_group_keeps_its_grants_while_an_issue_is_under_way() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.psql("create table t (a int)")?;
+    define(&cluster, "postgres", "r", "GRANT SELECT ON t TO @")?;
+    issue(&cluster, "r-shared")?;
+    cluster.psql("select leasehold.revoke_prefix('')")?;
+    let mut issuing = cluster.connect().await?;
+    sqlx::raw_sql("begin").execute(&mut issuing).await?;
+    let login: String =
+        sqlx::query_scalar("select login from leasehold.issue('r-shared', verifier => $1)")
+            .bind(VERIFIER)
+            .fetch_one(&mut issuing)
+            .await?;
+    cluster.psql("select leasehold.drop_role('r-shared')")?;
+    wait_until(Duration::from_secs(30), "it was to be removed", || {
+        let groups = "select count(*) from leasehold.groups where last_error is not null";
+        Ok(cluster.psql(groups)? == "1" || cluster.psql(GROUPS)? == "0")
+    })?;
+    sqlx::raw_sql("commit").execute(&mut issuing).await?;
+    ensure!(may_read(&cluster, &login, "t")?, "the login has nothing");
+    std::thread::sleep(Duration::from_secs(2));
+    ensure!(may_read(&cluster, &login, "t")?, "the login has lost it");
+    cluster.psql("select leasehold.revoke_prefix('')")?;
+    no_group_is_left(&cluster)
+}
+
 #[test]
 fn a_group_that_owns_something_stays_and_says_so() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;

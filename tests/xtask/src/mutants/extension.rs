@@ -262,6 +262,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: &["ext_shared::life::a_group_lives_as_long_as_something_needs_it"],
     },
     Mutant {
+        name: "shared-stripped-under-an-issue",
+        safety: "a group is not cleaned while an issue joins a login to it",
+        file: "pg_ext/src/worker/cleaner.rs",
+        from: "if order.group && joined(login) {",
+        to: "if order.group && login == pg_sys::InvalidOid {",
+        tests: &["ext_shared::life::a_group_keeps_its_grants_while_an_issue_is_under_way"],
+    },
+    Mutant {
+        name: "shared-unheld",
+        safety: "a group is held by the issue that joins a login to it",
+        file: "pg_ext/src/role/shared.rs",
+        from: "            group::hold(found.oid);\n",
+        to: "",
+        tests: &["ext_shared::life::a_group_keeps_its_grants_while_an_issue_is_under_way"],
+    },
+    Mutant {
         name: "copies-live",
         safety: "a copy beside its original ends none of its leases",
         file: "pg_ext/src/ffi/databases.rs",
