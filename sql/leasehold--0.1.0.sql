@@ -24,6 +24,7 @@
 --   renew(lease_id text, ttl interval = null, max_ttl interval = null, digest text = null, scope text = null)
 --      -> (ttl_seconds bigint, expires_at timestamptz), one row
 --   revoke(lease_id text, scope text = null)                      -> text: fenced, ending or gone
+--   revoke_leases(lease_ids text[], scope text = null)            -> bigint: how many of them the sweeper has still to end
 --   revoke_prefix(prefix text, at_most int = 500, scope text = null)  -> bigint: how many are left, counted no further than at_most
 --   revoke_owner(owner text, scope text = null)                   -> void
 --   owner_ends(owner text, parent text, ttl interval, revision bigint, scope text = null)  -> boolean: whether it was news
@@ -352,6 +353,13 @@ language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
 as 'MODULE_PATHNAME', 'revoke_lease_wrapper';
 comment on function leasehold.revoke(text, text) is
 'Ends a lease when this transaction commits: fenced (no login is possible then), ending (its worker is woken then), or gone (there is none)';
+
+create function leasehold.revoke_leases(lease_ids text[], scope text default null)
+returns bigint
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'revoke_leases_wrapper';
+comment on function leasehold.revoke_leases(text[], text) is
+'Ends these leases when this transaction commits, at most 10,000 at once; how many of them are not fenced then and left to the worker';
 
 create function leasehold.revoke_prefix(prefix text, at_most int default 500, scope text default null)
 returns bigint
@@ -887,6 +895,7 @@ grant execute on function
  to leasehold_issuer;
 grant execute on function
     leasehold.revoke(text, text),
+    leasehold.revoke_leases(text[], text),
     leasehold.revoke_prefix(text, int, text),
     leasehold.revoke_owner(text, text),
     leasehold.owner_ends(text, text, interval, bigint, text)

@@ -114,6 +114,8 @@ fn a_captured_issuer_reaches_nothing_that_is_not_its_own() -> Result<()> {
         ("renew('theirs', scope => 'store')", Some("LH008")),
         ("revoke('theirs')", None),
         ("revoke('theirs', 'store')", Some("LH008")),
+        ("revoke_leases('{theirs}')", None),
+        ("revoke_leases('{theirs}', 'store')", Some("LH008")),
         ("revoke_prefix('')", None),
         ("revoke_prefix('', 10, 'store')", Some("LH008")),
         ("revoke_owner('token')", None),

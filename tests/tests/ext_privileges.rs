@@ -37,6 +37,7 @@ fn every_function_says_who_may_call_it() -> Result<()> {
         ("settle", "broker issuer"),
         ("renew", "broker issuer"),
         ("revoke", "admin broker issuer"),
+        ("revoke_leases", "admin broker issuer"),
         ("revoke_prefix", "admin broker issuer"),
         ("revoke_owner", "admin broker issuer"),
         ("owner_ends", "admin broker issuer"),
@@ -234,6 +235,7 @@ fn a_scope_is_for_those_who_show_its_key() -> Result<()> {
         "select leasehold.settle('{a}', 'store')",
         "select leasehold.renew('theirs', scope => 'store')",
         "select leasehold.revoke('theirs', 'store')",
+        "select leasehold.revoke_leases('{theirs}', 'store')",
         "select leasehold.revoke_prefix('', 10, 'store')",
         "select leasehold.revoke_owner('o', 'store')",
         "select leasehold.owner_ends('o', null, null, 1, 'store')",
@@ -246,6 +248,7 @@ fn a_scope_is_for_those_who_show_its_key() -> Result<()> {
     }
     // Without a scope it reaches what it may, and nothing of others.
     assert_eq!(issuer("select leasehold.revoke('theirs')")?, "gone");
+    assert_eq!(issuer("select leasehold.revoke_leases('{theirs}')")?, "0");
     assert_eq!(issuer("select leasehold.revoke_prefix('')")?, "0");
     assert_eq!(
         sqlstate(issuer("select leasehold.renew('theirs')")),

@@ -1,6 +1,6 @@
-//! `renew`, `revoke`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`, `inventory`.
+//! `renew`, `revoke`, `revoke_leases`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`, `inventory`.
 
-use super::args::{need, verb};
+use super::args::{need, texts, verb};
 use crate::catalog::time;
 use crate::core::ttl::{Wish, left_seconds};
 use crate::ffi::{clock, durable, xact};
@@ -45,6 +45,14 @@ fn renew_lease(
 #[pg_extern(sql = false, name = "revoke")]
 fn revoke_lease(lease_id: Option<&str>, scope: Option<&str>) -> Result<&'static str, ErrorReport> {
     verb(|db, caller| Ok(revoke::lease(db, caller, need("lease_id", lease_id)?, scope)?.as_str()))
+}
+
+#[pg_extern(sql = false)]
+fn revoke_leases(
+    lease_ids: Option<Array<'_, &str>>,
+    scope: Option<&str>,
+) -> Result<i64, ErrorReport> {
+    verb(|db, caller| revoke::leases(db, caller, &texts("lease_ids", lease_ids)?, scope))
 }
 
 #[pg_extern(sql = false)]

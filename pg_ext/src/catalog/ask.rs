@@ -39,6 +39,7 @@ pub fn write(text: &str, values: &[DatumWithOid]) -> usize {
 
 /// Asks without writing or locking, with the snapshot that is active.
 pub fn look<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> Vec<T> {
+    let _by_index = planner::by_index();
     Spi::connect(|client| {
         let table = client.select(text, None, values).unwrap_or_report();
         table.map(|tuple| read(Row(&tuple))).collect()

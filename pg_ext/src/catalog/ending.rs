@@ -101,7 +101,7 @@ pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
                  and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.state = 'active' and l.lease_number = any ($1) for update of l",
+          where l.fenced_at is null and l.lease_number = any ($1) for update of l",
         &[numbers.to_vec().into(), installation.to_string().into()],
         |row| Due {
             number: row.must(1),
@@ -167,39 +167,56 @@ pub fn disarm(logins: &[pg_sys::Oid], now: TimestampWithTimeZone) -> Vec<pg_sys:
           where oid = any ($1)",
         &[logins.to_vec().into(), now.into()],
     );
+    // By their places: joined by their columns, every membership of the cluster would be read.
     write(
-        "with free as (
-            select m.roleid, m.member from pg_catalog.pg_auth_members m
-             where m.member = any ($1) or m.roleid = any ($1) for update skip locked)
-         delete from pg_catalog.pg_auth_members m using free f where m.roleid = f.roleid and m.member = f.member",
+        "delete from pg_catalog.pg_auth_members d where d.ctid = any (array(
+            select m.ctid from pg_catalog.pg_auth_members m
+             where m.member = any ($1) or m.roleid = any ($1) for update skip locked))",
         &[logins.to_vec().into()],
     );
     rows(
-        // Two questions, each answered by an index: joined by an OR they would read every membership of the cluster.
+        // Two questions, each answered by an index. Without the OFFSET, which keeps the planner from hashing all
+        // memberships of the cluster, both would read every one of them.
         "select x.login from pg_catalog.unnest($1) x (login)
-          where exists (select from pg_catalog.pg_auth_members m where m.member = x.login)
-             or exists (select from pg_catalog.pg_auth_members m where m.roleid = x.login)",
+          where exists (select from pg_catalog.pg_auth_members m where m.member = x.login offset 0)
+             or exists (select from pg_catalog.pg_auth_members m where m.roleid = x.login offset 0)",
         &[logins.to_vec().into()],
         |row| row.must(1),
     )
 }
 
+/// Why leases are fenced.
+#[derive(Debug, Clone, Copy)]
+pub enum Why<'a> {
+    /// They are revoked, by this role.
+    Revoked(&'a str),
+    /// Their owner has ended, or one above it.
+    Owner,
+    /// They are due: for the cause that their rows name, else for what their ends say.
+    Due,
+    /// Their login is not there any more: what has ended them instead of us.
+    Lost(&'a str),
+}
+
 /// Writes that these leases are fenced, and tells their stores.
-pub fn mark_fenced(
-    numbers: &[i64],
-    now: TimestampWithTimeZone,
-    cause: Option<&str>,
-    error: Option<&str>,
-) {
+pub fn mark_fenced(numbers: &[i64], now: TimestampWithTimeZone, why: Why<'_>, error: Option<&str>) {
     if numbers.is_empty() {
         return;
     }
+    let (by, cause) = match why {
+        Why::Revoked(by) => (Some(by), None),
+        Why::Owner => (None, Some("owner")),
+        Why::Due => (None, None),
+        Why::Lost(cause) => (None, Some(cause)),
+    };
     write(
         "update leasehold.live_leases l
             set state = 'fenced', fenced_at = $2, due_at = least(l.due_at, $2), next_attempt_at = $2, attempts = 0, last_error = $3,
-                cause = coalesce(l.cause, $4, case when l.due_at < least(l.expires_at, l.cap_at) then 'owner' else 'expired' end)
+                cause = case when $5::name is not null then 'revoked'
+                        else coalesce(l.cause, $4, case when l.due_at < least(l.expires_at, l.cap_at) then 'owner' else 'expired' end) end,
+                ended_by = coalesce($5::name, l.ended_by)
           where l.lease_number = any ($1)",
-        &[numbers.to_vec().into(), now.into(), error.into(), cause.into()],
+        &[numbers.to_vec().into(), now.into(), error.into(), cause.into(), by.into()],
     );
     write(
         "delete from leasehold.end_requests where lease_number = any ($1)",

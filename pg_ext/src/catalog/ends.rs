@@ -8,11 +8,15 @@ use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 
 /// Leases that can be ended: active, not due, and their end not asked for yet.
+///
+/// Where rows are found by their ids or numbers, active ones are told by `fenced_at`, which is the same. By `state` the
+/// planner may take one of the indexes of all active leases, and the more there are the longer each call would take.
 macro_rules! living {
-    ($and:literal) => {
+    ($active:literal, $and:literal) => {
         concat!(
-            "select l.lease_number from leasehold.live_leases l
-              where l.scope = any($1) and l.state = 'active' and l.due_at > $2
+            "select l.lease_number from leasehold.live_leases l where l.scope = any($1) and ",
+            $active,
+            " and l.due_at > $2
                 and not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number) ",
             $and
         )
@@ -20,16 +24,19 @@ macro_rules! living {
 }
 
 thread_local! {
-    static BY_ID: Plan = const { Plan::new(living!("and l.lease_id = $3 limit $4")) };
-    static BELOW: Plan = const { Plan::new(living!("and l.lease_id >= $3 and l.lease_id < $4 limit $5")) };
-    static ALL: Plan = const { Plan::new(living!("limit $3")) };
+    static BY_ID: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id = $3 limit $4")) };
+    static BY_IDS: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id = any($3)")) };
+    static ACTIVE: Plan = const { Plan::new(
+        "select pg_catalog.count(*) from leasehold.live_leases l
+          where l.scope = any($1) and l.lease_id = any($2) and l.fenced_at is null") };
+    static BELOW: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id >= $3 and l.lease_id < $4 limit $5")) };
+    static ALL: Plan = const { Plan::new(living!("l.state = 'active'", "limit $3")) };
     static LOCK: Plan = const { Plan::new(
-        "select lease_number from leasehold.live_leases where lease_number = any($1) and state = 'active'
+        "select lease_number from leasehold.live_leases where lease_number = any($1) and fenced_at is null
             for update skip locked") };
-    static BLAME: Plan = const { Plan::new(
-        "update leasehold.live_leases set cause = 'revoked', ended_by = $2::name where lease_number = any($1)") };
     static DUE: Plan = const { Plan::new(
-        "update leasehold.live_leases set due_at = least(due_at, $2) where lease_number = any($1)") };
+        "update leasehold.live_leases
+            set due_at = least(due_at, $2), cause = 'revoked', ended_by = $3::name where lease_number = any($1)") };
     static ASK: Plan = const { Plan::new(
         "insert into leasehold.end_requests (lease_number, cause, ended_by)
          select n, 'revoked', $2::name from pg_catalog.unnest($1) n on conflict (lease_number) do nothing") };
@@ -50,6 +57,31 @@ pub fn by_id(
         at_most.into(),
     ];
     numbers(rows(db, &BY_ID, &args)?)
+}
+
+/// The living leases of these ids.
+pub fn by_ids(
+    db: &mut SpiClient<'_>,
+    scopes: &[String],
+    lease_ids: &[String],
+    now: i64,
+) -> Result<Vec<i64>, Fault> {
+    let args = [
+        scopes.to_vec().into(),
+        instant(now).into(),
+        lease_ids.to_vec().into(),
+    ];
+    numbers(rows(db, &BY_IDS, &args)?)
+}
+
+/// How many leases of these ids are active, due or not.
+pub fn count_active(
+    db: &mut SpiClient<'_>,
+    scopes: &[String],
+    lease_ids: &[String],
+) -> Result<i64, Fault> {
+    let args = [scopes.to_vec().into(), lease_ids.to_vec().into()];
+    Ok(rows(db, &ACTIVE, &args)?.first().get_one()?.unwrap_or(0))
 }
 
 /// Living leases whose id lies in `range`, at most `at_most`.
@@ -79,11 +111,10 @@ pub fn within(
     Ok(found)
 }
 
-/// Locks the rows of active leases and writes who ends them; those that another transaction holds are not waited for
-/// and not in the answer: their end is noted beside them, for the sweeper.
+/// Locks the rows of active leases; those that another transaction holds are not waited for and not in the answer: their
+/// end, by `by`, is noted beside them, for the sweeper.
 pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>, Fault> {
     let locked = numbers(rows(db, &LOCK, &[wanted.to_vec().into()])?)?;
-    rows(db, &BLAME, &[locked.clone().into(), by.into()])?;
     if locked.len() < wanted.len() {
         let ours: std::collections::HashSet<i64> = locked.iter().copied().collect();
         let held: Vec<i64> = wanted
@@ -96,9 +127,10 @@ pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>
     Ok(locked)
 }
 
-/// Makes leases, whose rows are locked, due at `now`.
-pub fn due(db: &mut SpiClient<'_>, leases: &[i64], now: i64) -> Result<(), Fault> {
-    rows(db, &DUE, &[leases.to_vec().into(), instant(now).into()]).map(|_| ())
+/// Makes leases, whose rows are locked, due at `now`, because of `by`.
+pub fn due(db: &mut SpiClient<'_>, leases: &[i64], now: i64, by: &str) -> Result<(), Fault> {
+    let args = [leases.to_vec().into(), instant(now).into(), by.into()];
+    rows(db, &DUE, &args).map(|_| ())
 }
 
 fn numbers(table: SpiTupleTable<'_>) -> Result<Vec<i64>, Fault> {

@@ -3,7 +3,7 @@
 use super::ask::{rows, write};
 use super::ending::Mark;
 use crate::core::label::Installation;
-use pgrx::datum::TimestampWithTimeZone;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys;
 
 /// A fenced lease that is to be tried again; its row is locked by this transaction.
@@ -58,8 +58,8 @@ fn take(
     rows(
         "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
                 coalesce(a.rolcanlogin or a.rolpassword is not null
-                         or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid)
-                         or exists (select from pg_catalog.pg_auth_members m where m.roleid = a.oid), false),
+                         or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid offset 0)
+                         or exists (select from pg_catalog.pg_auth_members m where m.roleid = a.oid offset 0), false),
                 l.attempts,
                 l.statements_ran_at is null and exists (
                     select from pg_catalog.unnest(case when r.digest is null then l.revocation_statements else r.revocation_statements end) t (t)
@@ -142,17 +142,27 @@ pub fn mark_gone(numbers: &[i64]) {
     );
 }
 
-/// When the next active lease is due, of those that were not due by `after` already, and when the next fenced one
-/// is to be tried again, but for those `under_way`.
-pub fn next_wake(after: TimestampWithTimeZone, under_way: &[i64]) -> Option<pg_sys::TimestampTz> {
-    rows(
-        "select least((select pg_catalog.min(l.due_at) from leasehold.live_leases l
-                        where l.state = 'active' and l.due_at > $1),
-                      (select pg_catalog.min(l.next_attempt_at) from leasehold.live_leases l
-                        where l.state = 'fenced' and l.lease_number <> all ($2)))",
-        &[after.into(), under_way.to_vec().into()],
-        |row| row.get::<TimestampWithTimeZone>(1).map(Into::into),
+/// When the next active lease is due, of those that were not due by `after` already.
+pub fn next_end(after: TimestampWithTimeZone) -> Option<pg_sys::TimestampTz> {
+    instant(
+        "select pg_catalog.min(l.due_at) from leasehold.live_leases l where l.state = 'active' and l.due_at > $1",
+        &[after.into()],
     )
+}
+
+/// When the next fenced lease is to be tried again, but for those `under_way`.
+pub fn next_attempt(under_way: &[i64]) -> Option<pg_sys::TimestampTz> {
+    instant(
+        "select pg_catalog.min(l.next_attempt_at) from leasehold.live_leases l
+          where l.state = 'fenced' and l.lease_number <> all ($1)",
+        &[under_way.to_vec().into()],
+    )
+}
+
+fn instant(text: &str, values: &[DatumWithOid]) -> Option<pg_sys::TimestampTz> {
+    rows(text, values, |row| {
+        row.get::<TimestampWithTimeZone>(1).map(Into::into)
+    })
     .pop()
     .flatten()
 }

@@ -1,7 +1,7 @@
 //! After a restore: logins have new OIDs, or are not there at all. Leases are matched with them by label and name.
 
 use super::ask::{rows, write};
-use super::ending;
+use super::ending::{self, Why};
 use crate::core::label::Installation;
 use pgrx::datum::TimestampWithTimeZone;
 
@@ -79,5 +79,5 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // Somebody may just have dropped a login by hand; a restore leaves its trace on all of them.
     let restored = matched > 0 || i64::try_from(without.len()).is_ok_and(|gone| gone == all);
     let cause = if restored { "restored" } else { "external" };
-    ending::mark_fenced(&without, now, Some(cause), None);
+    ending::mark_fenced(&without, now, Why::Lost(cause), None);
 }

@@ -18,14 +18,6 @@ pub struct Nearer {
     pub ends_at: Option<i64>,
 }
 
-/// What one batch below an owner came to.
-pub struct Batch {
-    /// How many leases were moved.
-    pub moved: i64,
-    /// How many are left whose row somebody holds.
-    pub held: i64,
-}
-
 thread_local! {
     static TAKE: Plan = const { Plan::new(
         "with recursive taken as materialized (
@@ -50,15 +42,12 @@ thread_local! {
                from few where c.scope = $1 and c.owner = few.owner returning 1
          )
          select pg_catalog.count(*) from told") };
-    static LEASES: Plan = const { Plan::new(
-        "with few as materialized (
-             select l.lease_number from leasehold.live_leases l
-              where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
-              limit $4 for update skip locked
-         ), moved as (
-             update leasehold.live_leases l set due_at = $3 from few where l.lease_number = few.lease_number returning 1
-         )
-         select pg_catalog.count(*) from moved") };
+    static LATER: Plan = const { Plan::new(
+        "select l.lease_number from leasehold.live_leases l
+          where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
+          limit $4 for update skip locked") };
+    static MOVE: Plan = const { Plan::new(
+        "update leasehold.live_leases l set due_at = $2 where l.lease_number = any($1)") };
     static HELD: Plan = const { Plan::new(
         "with held as materialized (
              select l.lease_number from leasehold.live_leases l
@@ -119,32 +108,44 @@ pub fn children(db: &mut SpiClient<'_>, of: &Nearer, now: i64, at_most: i64) -> 
     count(rows(db, &CHILDREN, &args)?)
 }
 
-/// Makes at most `at_most` leases end with it. When no more can be moved, those whose row somebody holds are counted,
-/// and if the owner has ended their end is noted beside them.
-pub fn leases(
+/// Locks at most `at_most` of its leases that would end later than `ends_at`; those whose row somebody holds are passed by.
+pub fn later(
     db: &mut SpiClient<'_>,
     of: &Nearer,
     ends_at: i64,
     at_most: i64,
-) -> Result<Batch, Fault> {
+) -> Result<Vec<i64>, Fault> {
     let args = [
         of.scope.as_str().into(),
         of.owner.as_str().into(),
         instant(ends_at).into(),
         at_most.into(),
     ];
-    let moved = count(rows(db, &LEASES, &args)?)?;
-    if moved > 0 {
-        return Ok(Batch { moved, held: 0 });
-    }
+    rows(db, &LATER, &args)?
+        .map(|row| Ok(row.get(1)?.unwrap_or_default()))
+        .collect()
+}
+
+/// Makes these leases, whose rows are locked, due at `ends_at`.
+pub fn move_to(db: &mut SpiClient<'_>, leases: &[i64], ends_at: i64) -> Result<(), Fault> {
+    rows(
+        db,
+        &MOVE,
+        &[leases.to_vec().into(), instant(ends_at).into()],
+    )
+    .map(|_| ())
+}
+
+/// Counts the leases that are left because somebody holds their row; if their owner has ended, their end is noted beside
+/// them.
+pub fn held(db: &mut SpiClient<'_>, of: &Nearer, ends_at: i64) -> Result<i64, Fault> {
     let args = [
         of.scope.as_str().into(),
         of.owner.as_str().into(),
         instant(ends_at).into(),
         of.ended.into(),
     ];
-    let held = count(rows(db, &HELD, &args)?)?;
-    Ok(Batch { moved, held })
+    count(rows(db, &HELD, &args)?)
 }
 
 /// Notes that all below an owner knows.

@@ -31,7 +31,8 @@ pub fn of(lease_ids: &[String], scopes: &[String]) -> Vec<Standing> {
     look(
         "select x.id, coalesce(l.state, 'gone'), l.login_oid, l.last_error
            from pg_catalog.unnest($1) with ordinality x (id, n)
-           left join leasehold.live_leases l on l.lease_id = x.id and l.scope = any ($2)
+           left join lateral (select a.state, a.login_oid, a.last_error from leasehold.live_leases a
+                               where a.lease_id = x.id and a.scope = any ($2) offset 0) l on true
           order by x.n",
         &[lease_ids.to_vec().into(), scopes.to_vec().into()],
         |row| Standing {

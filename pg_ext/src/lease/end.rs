@@ -14,7 +14,7 @@ mod wait;
 
 pub use clean::{Estate, clean};
 pub use drop_extension::refuse_if_live;
-pub use fence::{fence_due, fence_now};
+pub use fence::{Fenced, fence_due, fence_now, fence_owned};
 pub use finish::{Finished, Next, finish, finish_one};
 pub use sessions::end_those_without_user;
 pub use statements::run_statements;

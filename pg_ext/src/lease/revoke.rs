@@ -62,6 +62,26 @@ pub fn lease(
     })
 }
 
+/// Ends the leases of these ids; how many of them are not fenced when the caller's transaction commits.
+pub fn leases(
+    db: &mut SpiClient<'_>,
+    caller: &Caller,
+    lease_ids: &[String],
+    scope: Option<&str>,
+) -> Result<i64, Fault> {
+    if i64::try_from(lease_ids.len()).is_ok_and(|count| count > BATCH_MAX) {
+        return Err(Fault::argument(
+            format!("more than {BATCH_MAX} lease_ids"),
+            "Call again for the others.",
+        ));
+    }
+    let reach = caller.reach(db, scope)?;
+    let now = begin();
+    let wanted = ends::by_ids(db, &reach, lease_ids, now)?;
+    end(db, caller, &wanted, now)?;
+    ends::count_active(db, &reach, lease_ids)
+}
+
 /// Ends at most `at_most` leases whose id lies under `prefix`; how many are left, counted no further than that.
 pub fn prefix(
     db: &mut SpiClient<'_>,
@@ -116,14 +136,14 @@ fn end(db: &mut SpiClient<'_>, caller: &Caller, wanted: &[i64], now: i64) -> Res
     let fenced: HashSet<i64> = if locked.is_empty() {
         HashSet::new()
     } else {
-        end::fence_now(&locked).into_iter().collect()
+        end::fence_now(&locked, &caller.name).into_iter().collect()
     };
     let rest: Vec<i64> = locked
         .into_iter()
         .filter(|number| !fenced.contains(number))
         .collect();
     if !rest.is_empty() {
-        ends::due(db, &rest, now)?;
+        ends::due(db, &rest, now, &caller.name)?;
     }
     Ok(fenced.len() == wanted.len())
 }

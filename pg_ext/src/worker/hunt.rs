@@ -3,7 +3,7 @@
 
 use crate::ffi::{backends, clock};
 use pgrx::pg_sys;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Looks in a row without a backend that make a login quiet.
 const LOOKS: u8 = 2;
@@ -15,7 +15,10 @@ const STUBBORN_AFTER_MS: u64 = 1_000;
 /// The logins that are hunted.
 #[derive(Default)]
 pub struct Hunt {
-    quarry: HashMap<pg_sys::Oid, Trace>,
+    /// Those that may have a backend still. A look costs as much as these are, however many are quiet.
+    fresh: HashMap<pg_sys::Oid, Trace>,
+    /// Those that were seen without one often enough; one that shows itself again is fresh again.
+    quiet: HashSet<pg_sys::Oid>,
 }
 
 struct Trace {
@@ -24,67 +27,76 @@ struct Trace {
     pids: Vec<i32>,
 }
 
+impl Trace {
+    fn since(since_ms: u64) -> Self {
+        Self {
+            looks_without: 0,
+            since_ms,
+            pids: Vec::new(),
+        }
+    }
+}
+
 impl Hunt {
     /// Hunts `logins` from now on; one that is hunted already goes on as before.
     pub fn add(&mut self, logins: &[pg_sys::Oid]) {
         let since_ms = clock::monotonic_ms();
         for &login in logins {
-            self.quarry.entry(login).or_insert(Trace {
-                looks_without: 0,
-                since_ms,
-                pids: Vec::new(),
-            });
+            if !self.quiet.contains(&login) {
+                let fresh = self.fresh.entry(login);
+                fresh.or_insert_with(|| Trace::since(since_ms));
+            }
         }
     }
 
     /// Stops hunting `logins`: they are dropped. The launcher's look for backends without a user goes on for ever.
     pub fn forget(&mut self, logins: &[pg_sys::Oid]) {
         for login in logins {
-            self.quarry.remove(login);
+            self.fresh.remove(login);
+            self.quiet.remove(login);
         }
     }
 
     /// Ends every backend of a hunted login that there is now.
     pub fn look(&mut self) {
-        if self.quarry.is_empty() {
+        if self.fresh.is_empty() && self.quiet.is_empty() {
             return;
         }
-        let backends = backends::others(|user| self.quarry.contains_key(&user));
-        for trace in self.quarry.values_mut() {
+        let hunted = |user| self.fresh.contains_key(&user) || self.quiet.contains(&user);
+        let backends = backends::others(hunted);
+        for trace in self.fresh.values_mut() {
             trace.pids.clear();
         }
-        for backend in backends {
-            if let Some(trace) = self.quarry.get_mut(&backend.user) {
-                backends::terminate(backend);
-                trace.pids.push(backend.pid);
-            }
-        }
         let now_ms = clock::monotonic_ms();
-        for trace in self.quarry.values_mut() {
-            if trace.pids.is_empty() {
-                trace.looks_without = trace.looks_without.saturating_add(1).min(LOOKS);
-            } else {
-                if trace.looks_without == LOOKS {
-                    trace.since_ms = now_ms;
-                }
-                trace.looks_without = 0;
-            }
+        for backend in backends {
+            self.quiet.remove(&backend.user);
+            let fresh = self.fresh.entry(backend.user);
+            let trace = fresh.or_insert_with(|| Trace::since(now_ms));
+            backends::terminate(backend);
+            trace.pids.push(backend.pid);
         }
+        let quiet = &mut self.quiet;
+        self.fresh.retain(|&login, trace| {
+            let seen = !trace.pids.is_empty();
+            trace.looks_without = if seen { 0 } else { trace.looks_without + 1 };
+            let stays = trace.looks_without < LOOKS;
+            if !stays {
+                quiet.insert(login);
+            }
+            stays
+        });
     }
 
     /// True if `login` is hunted and was seen without a backend often enough.
     pub fn is_quiet(&self, login: pg_sys::Oid) -> bool {
-        self.quarry
-            .get(&login)
-            .is_some_and(|trace| trace.looks_without >= LOOKS)
+        self.quiet.contains(&login)
     }
 
     /// How long until the next look is needed; `None` while all hunted logins are quiet.
     pub fn pause_ms(&self) -> Option<u64> {
         let now_ms = clock::monotonic_ms();
-        self.quarry
+        self.fresh
             .values()
-            .filter(|trace| trace.looks_without < LOOKS)
             .map(|trace| match now_ms.saturating_sub(trace.since_ms) {
                 0..STUBBORN_AFTER_MS => PAUSE_MS.0,
                 _ => PAUSE_MS.1,
@@ -95,7 +107,7 @@ impl Hunt {
     /// Logins whose sessions do not end although they were told to a while ago, with the backends' pids.
     pub fn stubborn(&self) -> Vec<(pg_sys::Oid, Vec<i32>)> {
         let now_ms = clock::monotonic_ms();
-        self.quarry
+        self.fresh
             .iter()
             .filter(|(_, trace)| {
                 !trace.pids.is_empty() && now_ms.saturating_sub(trace.since_ms) > STUBBORN_AFTER_MS

@@ -8,6 +8,7 @@ use super::heartbeat;
 use super::hunt::Hunt;
 use super::job::{Answer, Order};
 use super::upkeep::Upkeep;
+use super::wake;
 use crate::catalog::{ending, litter, restored};
 use crate::core::backoff;
 use crate::core::label::Installation;
@@ -17,6 +18,7 @@ use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering::SeqCst;
 
 /// A caller's transaction that holds a due lease's row does not hold off the end of its sessions longer than this.
 const HELD_SESSIONS_AFTER_US: i64 = 250_000;
@@ -26,6 +28,8 @@ const HELD_HOLDER_AFTER_US: i64 = 1_000_000;
 const HELD_AGAIN_US: i64 = 50_000;
 /// How often the worker asks itself whether its rows came out of a dump.
 const SUSPECT_EVERY_MS: u64 = 5_000;
+/// However far away the next end is.
+const LOOK_AGAIN_US: i64 = 60_000_000;
 /// How soon cleaners are looked after.
 const ERRANDS_PAUSE_MS: u64 = 20;
 
@@ -41,6 +45,8 @@ pub struct Pass {
     groups: Groups,
     /// What was due before this instant has been fenced, or is held.
     fenced_until: TimestampWithTimeZone,
+    /// When the next lease ends, or a held one is to be tried again, as far as is known.
+    next_end: pg_sys::TimestampTz,
     starting: bool,
     suspected_ms: u64,
 }
@@ -63,6 +69,7 @@ impl Pass {
             upkeep: Upkeep::default(),
             groups,
             fenced_until: clock::now(),
+            next_end: clock::wall(),
             starting: true,
             suspected_ms: 0,
         }
@@ -84,11 +91,7 @@ impl Pass {
             return self.guard_standby(hunt);
         }
         self.settle_in(hunt);
-        let mut next = clock::wall() + 60_000_000;
-        step("requests", || ending::absorb_end_requests(clock::now()));
-        self.hear_of_owners();
-        next = next.min(self.fence(hunt));
-        next = next.min(self.watch_held(hunt));
+        self.see_to_ends(hunt);
         self.collect();
         self.finish(hunt);
         if !self.errands.send(clock::monotonic_ms()) {
@@ -102,10 +105,26 @@ impl Pass {
         self.groups.see_to();
         step("upkeep", || self.upkeep.run(clock::monotonic_ms()));
         let under_way = self.errands.leases();
-        match step("next", || litter::next_wake(self.fenced_until, &under_way)) {
-            Some(Some(due)) => next.min(due),
-            _ => next,
-        }
+        let attempt = step("attempts", || litter::next_attempt(&under_way)).flatten();
+        self.next_end
+            .min(attempt.unwrap_or(pg_sys::TimestampTz::MAX))
+    }
+
+    /// Fences whatever has to end now, and finds out when the next end is.
+    fn see_to_ends(&mut self, hunt: &mut Hunt) {
+        self.next_end = clock::wall() + LOOK_AGAIN_US;
+        step("requests", || ending::absorb_end_requests(clock::now()));
+        let again = self.fence(hunt).min(self.watch_held(hunt));
+        let after = self.fenced_until;
+        let due = step("next", || litter::next_end(after)).flatten();
+        self.next_end = self.next_end.min(again).min(due.unwrap_or(again));
+    }
+
+    /// True if a lease is to end now: what takes long looks again and again, for an end does not wait for a drop.
+    fn is_end_due(&mut self) -> bool {
+        let announced = self.place.announced.swap(wake::NEVER, SeqCst);
+        self.next_end = self.next_end.min(announced);
+        self.next_end <= clock::wall()
     }
 
     /// At the start, and when it looks as if rows had been restored meanwhile, matches leases with logins again.
@@ -132,43 +151,50 @@ impl Pass {
         self.suspected_ms = now_ms;
     }
 
-    /// Carries the news of owners that end earlier than they did on to their leases.
-    fn hear_of_owners(&self) {
-        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        while step("owners", || spread::spread(clock::wall(), most)) == Some(true) {
-            heartbeat::beat(self.place);
-        }
-    }
-
-    /// Fences everything that is due, in batches; when what is held is to be tried again.
+    /// Fences everything that is due, in batches; when what is held is to be tried again. What ends with an owner takes
+    /// turns with what ends by itself, so that neither waits for very many of the other.
     fn fence(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
         let mut held: Vec<i64> = Vec::new();
         let mut again = pg_sys::TimestampTz::MAX;
         loop {
             heartbeat::beat(self.place);
-            let installation = self.installation;
+            let (installation, now) = (self.installation, clock::now());
+            let news = step("owners", || spread::spread(installation, now, BATCH));
+            let news = news.unwrap_or_default();
+            again = again.min(self.take_in(news.fenced, &mut held, hunt));
             let now = clock::now();
-            let batch = step("fence", || end::fence_due(installation, now, &held, BATCH));
-            let Some(batch) = batch else {
+            let due = step("fence", || end::fence_due(installation, now, &held, BATCH));
+            let Some(due) = due else {
                 return clock::wall() + HELD_AGAIN_US;
             };
-            hunt.add(&batch.logins);
-            hunt.look();
-            if !batch.held.is_empty() {
-                again = clock::wall() + HELD_AGAIN_US;
-            }
-            for (number, login) in batch.held {
-                // The login itself may hold its row: in an open transaction, or in a prepared one, which only a
-                // visit to its database can end.
-                held.push(number);
-                hunt.add(&[login]);
-                self.free_from_prepared(number, login);
-            }
-            if batch.looked_at < BATCH {
+            let more = news.more || due.looked_at >= BATCH;
+            again = again.min(self.take_in(due, &mut held, hunt));
+            if !more {
                 self.fenced_until = now;
                 return again;
             }
         }
+    }
+
+    /// Hunts the logins of a batch that is fenced, and sees to those that are held.
+    fn take_in(
+        &mut self,
+        batch: end::Fenced,
+        held: &mut Vec<i64>,
+        hunt: &mut Hunt,
+    ) -> pg_sys::TimestampTz {
+        hunt.add(&batch.logins);
+        hunt.look();
+        let mut again = pg_sys::TimestampTz::MAX;
+        for (number, login) in batch.held {
+            again = clock::wall() + HELD_AGAIN_US;
+            // The login itself may hold its row: in an open transaction, or in a prepared one, which only a
+            // visit to its database can end.
+            held.push(number);
+            hunt.add(&[login]);
+            self.free_from_prepared(number, login);
+        }
+        again
     }
 
     /// Sends a cleaner to roll back the prepared transactions of a login that can not be fenced.
@@ -215,6 +241,9 @@ impl Pass {
     fn finish(&mut self, hunt: &mut Hunt) {
         loop {
             heartbeat::beat(self.place);
+            if self.is_end_due() {
+                self.see_to_ends(hunt);
+            }
             let except = self.errands.leases();
             let (installation, home) = (self.installation, self.home);
             let batch = step("finish", || {
@@ -236,6 +265,7 @@ impl Pass {
                 self.visited.remove(number);
             }
             hunt.add(&batch.hunt);
+            hunt.look();
             let progress = !batch.gone.is_empty();
             for next in batch.needs {
                 self.send_for(next);

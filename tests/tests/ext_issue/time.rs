@@ -152,6 +152,38 @@ async fn revoke_does_not_wait_for_whoever_holds_the_lease() -> Result<()> {
     })
 }
 
+#[tokio::test]
+async fn many_are_revoked_at_once_and_held_ones_are_left_to_the_worker() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    cluster.psql(
+        "select leasehold.issue('r', request_id => 'many/' || n) from generate_series(1, 7) n",
+    )?;
+    let mut idle = cluster.connect().await?;
+    sqlx::raw_sql("begin; select leasehold.renew('many/3')")
+        .execute(&mut idle)
+        .await?;
+    // One of them unknown, one named twice.
+    let revoke = "set statement_timeout = '2s'; select leasehold.revoke_leases('{many/1,many/1,many/2,many/3,unknown}')";
+    assert_eq!(cluster.psql(revoke)?, "1");
+    wait_until(Duration::from_secs(5), "the three are gone", || {
+        let left = "select string_agg(lease_id, ' ' order by lease_id) from leasehold.leases";
+        Ok(cluster.psql(left)? == "many/4 many/5 many/6 many/7")
+    })?;
+    assert_eq!(
+        cluster.psql("select distinct cause, ended_by from leasehold.history")?,
+        "revoked|postgres"
+    );
+    assert_eq!(
+        cluster.psql("select leasehold.revoke_leases('{many/1,unknown}')")?,
+        "0"
+    );
+    assert_eq!(
+        sqlstate(cluster.psql("select leasehold.revoke_leases(array_fill('x'::text, '{10001}'))")),
+        "22023"
+    );
+    Ok(())
+}
+
 #[test]
 fn prefixes_are_cut_at_slashes_and_worked_off_in_limited_calls() -> Result<()> {
     let cluster = prepared(Options::default())?;

@@ -1,6 +1,6 @@
 //! Fencing: the login can not log in by any method and lends nothing to anybody, from the commit on.
 
-use crate::catalog::ending::{self, Due, Mark};
+use crate::catalog::ending::{self, Due, Mark, Why};
 use crate::core::label::Installation;
 use crate::ffi::{clock, databases, xact};
 use crate::lease::spread;
@@ -21,6 +21,16 @@ pub struct Fenced {
     pub looked_at: usize,
 }
 
+impl Fenced {
+    /// Adds what another batch did.
+    pub fn absorb(&mut self, other: Self) {
+        self.numbers.extend(other.numbers);
+        self.logins.extend(other.logins);
+        self.held.extend(other.held);
+        self.looked_at += other.looked_at;
+    }
+}
+
 /// Fences what is due at `now`, at most `at_most` and none of `except`. Leases that somebody has locked are passed by.
 pub fn fence_due(
     installation: Installation,
@@ -32,25 +42,30 @@ pub fn fence_due(
     let looked_at = limit.saturating_add(i64::try_from(except.len()).unwrap_or(0));
     spread::postpone(now.into(), looked_at);
     let due = ending::take_due(installation, now, except, limit);
-    apply(&due, now)
+    apply(&due, now, Why::Due)
 }
 
-/// Fences these active leases, whose rows the caller has locked or may wait for. Those whose login is held by
-/// somebody come back as held; they stay as they are.
-fn fence(installation: Installation, numbers: &[i64], now: TimestampWithTimeZone) -> Fenced {
-    apply(&ending::locked_active(installation, numbers), now)
+/// Fences these active leases, whose rows the caller has locked and whose owner has ended.
+pub fn fence_owned(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    numbers: &[i64],
+) -> Fenced {
+    let due = ending::locked_active(installation, numbers);
+    apply(&due, now, Why::Owner)
 }
 
 /// Fences these active leases of this database, whose rows the caller has locked, as far as it can be done at once; the
-/// numbers of those it did. With the rights of the extension.
-pub fn fence_now(numbers: &[i64]) -> Vec<i64> {
+/// numbers of those it did. They were revoked by `by`. With the rights of the extension.
+pub fn fence_now(numbers: &[i64], by: &str) -> Vec<i64> {
     let Some(installation) = databases::installation_at(xact::my_database()) else {
         return Vec::new();
     };
-    fence(installation, numbers, clock::now()).numbers
+    let due = ending::locked_active(installation, numbers);
+    apply(&due, clock::now(), Why::Revoked(by)).numbers
 }
 
-fn apply(due: &[Due], now: TimestampWithTimeZone) -> Fenced {
+fn apply(due: &[Due], now: TimestampWithTimeZone, why: Why<'_>) -> Fenced {
     let ours: Vec<pg_sys::Oid> = due
         .iter()
         .filter(|lease| lease.mark.is_to_be_fenced())
@@ -93,10 +108,14 @@ fn apply(due: &[Due], now: TimestampWithTimeZone) -> Fenced {
             (Mark::Foreign, _) => foreign.push(lease.number),
         }
     }
-    ending::mark_fenced(&fenced.numbers, now, None, None);
-    ending::mark_fenced(&dropped, now, Some("external"), None);
-    ending::mark_fenced(&bare, now, None, Some(super::finish::BARE));
-    ending::mark_fenced(&foreign, now, None, Some(super::finish::FOREIGN));
+    let of_dropped = match why {
+        Why::Revoked(_) => why,
+        _ => Why::Lost("external"),
+    };
+    ending::mark_fenced(&fenced.numbers, now, why, None);
+    ending::mark_fenced(&dropped, now, of_dropped, None);
+    ending::mark_fenced(&bare, now, why, Some(super::finish::BARE));
+    ending::mark_fenced(&foreign, now, why, Some(super::finish::FOREIGN));
     fenced.numbers.extend(bare);
     fenced.numbers.extend(dropped);
     fenced.numbers.extend(foreign);

@@ -1,7 +1,7 @@
 //! A sweep by hand: what the worker does, as far as one transaction can do it. Where the library is not preloaded, this
 //! is how leases end in time.
 
-use super::{BATCH, Estate, clean, fence_due, finish, run_statements, sessions};
+use super::{BATCH, Estate, Fenced, clean, fence_due, finish, run_statements, sessions};
 use crate::catalog::{ending, litter};
 use crate::core::backoff;
 use crate::core::label::Installation;
@@ -16,9 +16,17 @@ use std::collections::HashSet;
 pub fn sweep(installation: Installation, now: TimestampWithTimeZone, at_most: usize) -> usize {
     let at_most = at_most.min(BATCH);
     ending::absorb_end_requests(now);
-    let most = i64::try_from(at_most).unwrap_or(i64::MAX);
-    while spread::spread(now.into(), most) {}
-    let fenced = fence_due(installation, now, &[], at_most);
+    let mut fenced = Fenced::default();
+    while fenced.looked_at < at_most {
+        let step = spread::spread(installation, now, at_most - fenced.looked_at);
+        fenced.absorb(step.fenced);
+        if !step.more {
+            break;
+        }
+    }
+    let held: Vec<i64> = fenced.held.iter().map(|&(number, _)| number).collect();
+    let left = at_most.saturating_sub(fenced.looked_at);
+    fenced.absorb(fence_due(installation, now, &held, left));
     end_sessions(&fenced.logins);
     end_sessions(
         &fenced
