@@ -112,12 +112,11 @@ async fn take_in(
         .filter(|lease| lost.contains(&lease.lease_id))
         .collect();
     let adopted = comparison::adopt(&core.store, target.id(), &held).await?;
-    let strays: Vec<String> = lost
-        .into_iter()
-        .filter(|id| !adopted.contains(id))
-        .collect();
+    // Another broker may have taken some in at the same moment: those are no strays either.
+    let known = comparison::known(&core.store, &lost).await?;
+    let strays: Vec<String> = lost.into_iter().filter(|id| !known.contains(id)).collect();
     tracing::warn!(
-        adopted = adopted.len(), ended = strays.len(), target_id = %target.id(),
+        adopted, ended = strays.len(), target_id = %target.id(),
         "the target has leases that the store did not know: has the store been restored?"
     );
     if !strays.is_empty() {

@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{LeaseError, Notice, end_owner, outbox, settle};
+use super::{LeaseError, Notice, end_owner, outbox};
 use crate::core::Core;
 use crate::logical::Fault;
-use crate::store::leases::{self, Place};
-use crate::store::tokens_by_path;
+use crate::store::outbox::OutboxRow;
+use crate::store::{leases, tokens_by_path};
 use crate::target::{Ended, LeaseState, Target, TargetError};
 
 /// Up to now everything should be gone; after that, fenced without sessions is enough.
@@ -21,8 +21,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(2);
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
-/// Leases ended, or waited for, in one call.
-const BATCH: i32 = 500;
+/// Leases waited for in one call.
+const BATCH: usize = 500;
 
 /// How an end is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,19 +46,28 @@ pub enum End {
 
 /// Ends one lease; an unknown one has ended.
 pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<End, Fault> {
-    let Some(place) = leases::place_of(&core.store, lease_id).await? else {
+    let Some(target_id) = leases::target_of(&core.store, lease_id).await? else {
         if let Some(token_id) = tokens_by_path::by_lease_id(&core.store, lease_id).await? {
             end_owner(core, token_id).await?;
         }
         return Ok(done(mode));
     };
-    let target_id = place.target_id;
     if mode == Mode::Accept {
-        return accept(core, lease_id, target_id, mode).await;
+        return end_below(core, lease_id, target_id, mode).await;
     }
-    match end_places(core, target_id, vec![place], None).await {
+    // One call is not long: it is written down only if it fails.
+    let lease_ids = [lease_id.to_owned()];
+    let ended = match outbox::revoke(core, target_id, &lease_ids).await {
+        Ok(()) => wait_all(core, target_id, &lease_ids).await,
+        Err(error) => Err(error),
+    };
+    match ended {
         Ok(()) => Ok(End::Done),
-        Err(error) if error.is_absence() => accept(core, lease_id, target_id, mode).await,
+        Err(error) if error.is_absence() => {
+            leases::accept_ends_below(&core.store, lease_id, target_id, false, false).await?;
+            core.errands.nudge(target_id);
+            Ok(End::Accepted)
+        }
         Err(error) => Err(refuse(error)),
     }
 }
@@ -71,7 +80,7 @@ pub async fn end_prefix(core: &Arc<Core>, prefix: &str, mode: Mode) -> Result<En
     let mut ends = JoinSet::new();
     for target_id in leases::targets_below(&core.store, prefix).await? {
         let (core, prefix) = (core.clone(), prefix.to_owned());
-        ends.spawn(async move { end_prefix_on(&core, &prefix, target_id, mode).await });
+        ends.spawn(async move { end_below(&core, &prefix, target_id, mode).await });
     }
     let mut end = done(mode);
     let mut fault = None;
@@ -92,82 +101,69 @@ fn done(mode: Mode) -> End {
     }
 }
 
-async fn end_prefix_on(
+/// Ends what a target has at or below a prefix now; an issue that begins later need not end. However many they are, it is
+/// durable first that they end: their names are in the outbox, and any broker goes on with those that this one leaves.
+async fn end_below(
     core: &Arc<Core>,
     prefix: &str,
     target_id: Uuid,
     mode: Mode,
 ) -> Result<End, Fault> {
-    if mode == Mode::Accept {
-        return accept(core, prefix, target_id, mode).await;
-    }
-    // Those there are now: an issue that begins later is not waited for, and need not end.
-    let mut places = Vec::new();
-    loop {
-        let after = places.last().map_or("", |place: &Place| &place.lease_id);
-        let page =
-            leases::below_on(&core.store, prefix, target_id, after, i64::from(BATCH)).await?;
-        let last = page.len() < BATCH as usize;
-        places.extend(page);
-        if last {
-            break;
+    let (out_of_sight, ours) = (mode == Mode::Force, mode != Mode::Accept);
+    let messages =
+        leases::accept_ends_below(&core.store, prefix, target_id, out_of_sight, ours).await?;
+    match mode {
+        Mode::Accept => {
+            let (told, notice) = (core.clone(), Notice::to(vec![target_id]));
+            core.tasks.spawn(async move { notice.deliver(&told).await });
+            Ok(End::Accepted)
         }
-    }
-    match end_places(core, target_id, places, Some(prefix)).await {
-        Ok(()) => Ok(End::Done),
-        // By force it is enough that it is durable, whatever stands in the way.
-        Err(error) if error.is_absence() || mode == Mode::Force => {
-            accept(core, prefix, target_id, mode).await
-        }
-        Err(error) => Err(refuse(error)),
-    }
-}
-
-/// Writes down, durably, that these leases end, and lets the outbox see to it.
-async fn accept(core: &Arc<Core>, prefix: &str, target_id: Uuid, mode: Mode) -> Result<End, Fault> {
-    let force = mode == Mode::Force;
-    leases::accept_ends_below(&core.store, prefix, target_id, force).await?;
-    let notice = Notice::to(vec![target_id]);
-    if mode == Mode::Accept {
-        let told = core.clone();
-        core.tasks.spawn(async move { notice.deliver(&told).await });
-    } else {
-        core.errands.nudge(target_id);
-    }
-    Ok(if force { End::Done } else { End::Accepted })
-}
-
-/// Ends these leases of one target and waits until no access is left; their rows go then, on the target's word.
-async fn end_places(
-    core: &Arc<Core>,
-    target_id: Uuid,
-    places: Vec<Place>,
-    prefix: Option<&str>,
-) -> Result<(), LeaseError> {
-    let target = outbox::any(core, target_id).await?;
-    let intents: Vec<String> = places
-        .iter()
-        .filter(|place| place.is_intent)
-        .map(|place| place.lease_id.clone())
-        .collect();
-    for batch in intents.chunks(BATCH as usize) {
-        settle::settle(core, &target, batch).await?;
-    }
-    let lease_ids: Vec<String> = places.into_iter().map(|place| place.lease_id).collect();
-    match prefix {
-        Some(prefix) => {
-            // Others may go on issuing below the prefix: not until nothing is left, but often enough.
-            let calls = lease_ids.len() / BATCH as usize + 20;
-            for _ in 0..calls {
-                if target.revoke_prefix(prefix, BATCH).await? == 0 {
-                    break;
+        Mode::Wait => match see_through(core, target_id, &messages).await {
+            Ok(()) => Ok(End::Done),
+            Err(error) if error.is_absence() => Ok(End::Accepted),
+            Err(error) => Err(refuse(error)),
+        },
+        // It is enough that it is durable, whatever stands in the way, and however long it takes.
+        Mode::Force => {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let here = core.clone();
+            core.tasks.spawn(async move {
+                if let Err(error) = see_through(&here, target_id, &messages).await {
+                    tracing::info!(%target_id, %error, "leases that are ended by force have not all ended yet");
                 }
-            }
+                // Nobody may be waiting any more.
+                let _ = sender.send(());
+            });
+            let _ = tokio::time::timeout(ENDED_WITHIN, receiver).await;
+            Ok(End::Done)
         }
-        None => target.revoke(&lease_ids).await?,
     }
+}
+
+/// Tells the target these messages, and waits until nobody has access through the leases that they name.
+async fn see_through(
+    core: &Core,
+    target_id: Uuid,
+    messages: &[OutboxRow],
+) -> Result<(), LeaseError> {
+    if let Some(refused) = outbox::tell_all(core, target_id, messages).await? {
+        return Err(refused);
+    }
+    let mut lease_ids = Vec::new();
+    for message in messages {
+        lease_ids.extend(outbox::named(message)?);
+    }
+    wait_all(core, target_id, &lease_ids).await
+}
+
+/// Waits until no access is left through any of these; their rows go then, on the target's word.
+async fn wait_all(core: &Core, target_id: Uuid, lease_ids: &[String]) -> Result<(), LeaseError> {
+    if lease_ids.is_empty() {
+        return Ok(());
+    }
+    let target = outbox::any(core, target_id).await?;
     let began = Instant::now();
-    for batch in lease_ids.chunks(BATCH as usize) {
+    for batch in lease_ids.chunks(BATCH) {
         wait_ended(&target, batch, began).await?;
         leases::remove(&core.store, batch).await?;
     }

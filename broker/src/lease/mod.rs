@@ -9,6 +9,7 @@ mod digest;
 mod end;
 mod errands;
 mod folder;
+mod hold;
 mod intents;
 mod issue;
 mod mount;

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::Executor;
 use uuid::Uuid;
 
+use super::hold::holding;
 use super::{Mode, Notice, end_prefix, recipe_name};
 use crate::core::Core;
 use crate::logical::Fault;
@@ -133,18 +134,7 @@ pub(super) async fn take_up(core: &Arc<Core>) -> Result<(), sqlx::Error> {
 
 /// Works on a tainted mount, and lets other brokers know so.
 async fn held<T>(core: &Arc<Core>, mount_id: Uuid, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            () = tokio::time::sleep(HOLD_EVERY) => {
-                if let Err(error) = mounts::hold(&core.store, mount_id).await {
-                    // Another broker may join in: all of it can be done twice.
-                    tracing::debug!(%error, "could not say that a mount is being worked on");
-                }
-            }
-        }
-    }
+    holding(HOLD_EVERY, || mounts::hold(&core.store, mount_id), work).await
 }
 
 /// The recipes go while something still leads to their targets. On a target that is away they are left behind: nobody can

@@ -1,11 +1,13 @@
 //! Telling a target what the outbox holds for it. Every message may be told twice, and by any broker.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::hold::holding;
 use super::{LeaseError, reach, recipe, settle};
 use crate::core::Core;
 use crate::logical::Fault;
@@ -15,14 +17,38 @@ use crate::target::{Owner, Target, TargetError};
 
 /// Messages claimed at once.
 const BATCH: i64 = 100;
+/// Messages told whose rows go at once.
+const DONE_TOGETHER: usize = 10;
+/// How often a broker says that it is still telling what it has claimed.
+const HOLD_EVERY: Duration = Duration::from_secs(outbox::CLAIM_SECONDS as u64 / 3);
 /// Longest pause before a message is tried again, in seconds.
 const PAUSE_SECONDS_MAX: i64 = 5;
 
 /// Tells a target what is due, in order of arrival. True: there may be more.
 pub(super) async fn deliver(core: &Core, target_id: Uuid) -> Result<bool, LeaseError> {
     let rows = outbox::claim(&core.store, target_id, BATCH).await?;
-    let more = rows.len() == BATCH as usize;
-    let mut told = Vec::with_capacity(rows.len());
+    tell_all(core, target_id, &rows).await?;
+    Ok(rows.len() == BATCH as usize)
+}
+
+/// Tells a target messages that this broker has claimed, and holds them while it does. What the target refused is tried
+/// again later; of several refusals the first comes back.
+pub(super) async fn tell_all(
+    core: &Core,
+    target_id: Uuid,
+    rows: &[OutboxRow],
+) -> Result<Option<LeaseError>, LeaseError> {
+    let telling = tell_in_order(core, target_id, rows);
+    holding(HOLD_EVERY, || outbox::hold(&core.store, rows), telling).await
+}
+
+async fn tell_in_order(
+    core: &Core,
+    target_id: Uuid,
+    rows: &[OutboxRow],
+) -> Result<Option<LeaseError>, LeaseError> {
+    let mut refused = None;
+    let mut told = Vec::new();
     let mut waiting = rows.iter();
     for row in waiting.by_ref() {
         match tell(core, target_id, row).await {
@@ -43,11 +69,15 @@ pub(super) async fn deliver(core: &Core, target_id: Uuid) -> Result<bool, LeaseE
             Err(error) => {
                 tracing::warn!(%target_id, kind = row.kind, %error, "could not tell the target; will try again");
                 put_off(core, &[row.outbox_id], row.attempts, &error).await?;
+                refused.get_or_insert(error);
             }
+        }
+        if told.len() == DONE_TOGETHER {
+            outbox::done(&core.store, &std::mem::take(&mut told)).await?;
         }
     }
     outbox::done(&core.store, &told).await?;
-    Ok(more)
+    Ok(refused)
 }
 
 /// A refused recipe is the business of whoever wrote it, and shows at the next issue; an end is tried for ever.
@@ -117,19 +147,7 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
             .await
         }
         "move_owner" => move_owner(core, target_id, &read(&row.payload)?, row.now_us).await,
-        "revoke_lease" => {
-            let RevokeLease { lease_ids } = read(&row.payload)?;
-            let intents = leases::intents_among(&core.store, &lease_ids).await?;
-            if !intents.is_empty() {
-                let target = any(core, target_id).await?;
-                settle::settle(core, &target, &intents).await?;
-            }
-            ask(core, target_id, |target| {
-                let lease_ids = lease_ids.clone();
-                async move { target.revoke(&lease_ids).await }
-            })
-            .await
-        }
+        "revoke_lease" => revoke(core, target_id, &named(row)?).await,
         "define_role" => {
             let DefineRole { mount_id, role } = read(&row.payload)?;
             let Some(mount) = mounts::by_id(&core.store, mount_id).await? else {
@@ -155,6 +173,24 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
         }
         other => Err(Fault::internal(format!("outbox: unknown kind {other:?}")).into()),
     }
+}
+
+/// Ends leases of a target: unconfirmed ones are settled first, or one could still come.
+pub(super) async fn revoke(
+    core: &Core,
+    target_id: Uuid,
+    lease_ids: &[String],
+) -> Result<(), LeaseError> {
+    let intents = leases::intents_among(&core.store, lease_ids).await?;
+    if !intents.is_empty() {
+        let target = any(core, target_id).await?;
+        settle::settle(core, &target, &intents).await?;
+    }
+    ask(core, target_id, |target| {
+        let lease_ids = lease_ids.to_vec();
+        async move { target.revoke(&lease_ids).await }
+    })
+    .await
 }
 
 async fn move_owner(
@@ -184,6 +220,12 @@ where
     Asked: Future<Output = Result<(), TargetError>> + Send,
 {
     reach::ask(core, target_id, call).await
+}
+
+/// The leases that a message ends.
+pub(super) fn named(row: &OutboxRow) -> Result<Vec<String>, LeaseError> {
+    let RevokeLease { lease_ids } = read(&row.payload)?;
+    Ok(lease_ids)
 }
 
 /// A way to the target that answers.

@@ -79,19 +79,19 @@ pub async fn correct_ends(
 }
 
 /// Takes leases into the index that it has lost: those whose mount serves and leads to their target, and whose token, if
-/// they were made for one, lives. Gives back their ids.
+/// they were made for one, lives. Gives back how many.
 pub async fn adopt(
     store: impl PgExecutor<'_>,
     target_id: Uuid,
     held: &[&Held],
-) -> sqlx::Result<Vec<String>> {
+) -> sqlx::Result<u64> {
     let texts = |of: fn(&Held) -> Option<&str>| -> Vec<Option<&str>> {
         held.iter().map(|lease| of(lease)).collect()
     };
     let numbers = |of: fn(&Held) -> Option<i64>| -> Vec<Option<i64>> {
         held.iter().map(|lease| of(lease)).collect()
     };
-    sqlx::query_scalar(
+    let adopted = sqlx::query(
         "with held as ( \
              select *, split_part(recipe, '/', 1) as accessor, substr(recipe, strpos(recipe, '/') + 1) as role \
                from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) \
@@ -117,7 +117,7 @@ pub async fn adopt(
            join mount m on m.accessor = h.accessor and starts_with(h.lease_id, m.path || 'creds/' || h.role || '/') \
            left join owner o on o.accessor = h.owner \
           where (h.owner is null or o.token_id is not null) and exists (select from config c where c.mount_id = m.mount_id) \
-         on conflict do nothing returning lease_id",
+         on conflict do nothing",
     )
     .bind(target_id)
     .bind(texts(|lease| Some(&lease.lease_id)))
@@ -129,6 +129,7 @@ pub async fn adopt(
     .bind(numbers(|lease| Some(lease.max_ttl_seconds)))
     .bind(numbers(|lease| lease.cap_seconds))
     .bind(texts(|lease| lease.role.split('/').next()))
-    .fetch_all(store)
-    .await
+    .execute(store)
+    .await?;
+    Ok(adopted.rows_affected())
 }

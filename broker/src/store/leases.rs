@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::outbox::{self, OutboxRow};
 use crate::target::Owner;
 
 /// What an intent says before the target is asked.
@@ -247,34 +248,12 @@ pub async fn find_all(
     rows.iter().map(lease).collect()
 }
 
-/// What ending a lease needs to know of it, whoever still sees it.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Lease id.
-    pub lease_id: String,
-    /// Where it lives.
-    pub target_id: Uuid,
-    /// Not confirmed yet.
-    pub is_intent: bool,
-}
-
-fn place(row: &PgRow) -> sqlx::Result<Place> {
-    Ok(Place {
-        lease_id: row.try_get("lease_id")?,
-        target_id: row.try_get("target_id")?,
-        is_intent: row.try_get("is_intent")?,
-    })
-}
-
-/// One lease.
-pub async fn place_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Place>> {
-    let row = sqlx::query(
-        "select lease_id, target_id, state = 'intent' as is_intent from leasehold_broker.leases where lease_id = $1",
-    )
-    .bind(lease_id)
-    .fetch_optional(store)
-    .await?;
-    row.as_ref().map(place).transpose()
+/// Where a lease lives, whoever still sees it.
+pub async fn target_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar("select target_id from leasehold_broker.leases where lease_id = $1")
+        .bind(lease_id)
+        .fetch_optional(store)
+        .await
 }
 
 /// Targets with leases at or below a prefix (without its trailing slash).
@@ -284,44 +263,6 @@ pub async fn targets_below(store: impl PgExecutor<'_>, prefix: &str) -> sqlx::Re
           where lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')",
     )
     .bind(prefix)
-    .fetch_all(store)
-    .await
-}
-
-/// Leases of one target at or below a prefix, after `after`, at most `limit`, by id.
-pub async fn below_on(
-    store: impl PgExecutor<'_>,
-    prefix: &str,
-    target_id: Uuid,
-    after: &str,
-    limit: i64,
-) -> sqlx::Result<Vec<Place>> {
-    let rows = sqlx::query(
-        "select lease_id, target_id, state = 'intent' as is_intent from leasehold_broker.leases \
-          where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) \
-            and target_id = $2 and lease_id > $3 order by lease_id limit $4",
-    )
-    .bind(prefix)
-    .bind(target_id)
-    .bind(after)
-    .bind(limit)
-    .fetch_all(store)
-    .await?;
-    rows.iter().map(place).collect()
-}
-
-/// Unconfirmed leases of one target at or below a prefix.
-pub async fn intents_below(
-    store: impl PgExecutor<'_>,
-    prefix: &str,
-    target_id: Uuid,
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select lease_id from leasehold_broker.leases \
-          where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) and target_id = $2 and state = 'intent'",
-    )
-    .bind(prefix)
-    .bind(target_id)
     .fetch_all(store)
     .await
 }
@@ -373,59 +314,84 @@ pub async fn ending_among(
     .await
 }
 
+/// Rows that are written many at a time are locked in order first, or two who write the same ones wait for each other.
+macro_rules! held {
+    ($rest:literal) => {
+        concat!(
+            "with held as materialized ( \
+                 select lease_id from leasehold_broker.leases where lease_id = any($1) order by lease_id for update) ",
+            $rest
+        )
+    };
+}
+
 /// The target has these: they are leases now. What has ended meanwhile is not revived.
 pub async fn confirm(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
-    sqlx::query("update leasehold_broker.leases set state = 'issued' where lease_id = any($1) and state = 'intent'")
-        .bind(lease_ids)
-        .execute(store)
-        .await?;
-    Ok(())
-}
-
-/// The target's word: these are no more.
-pub async fn remove(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
-    sqlx::query("delete from leasehold_broker.leases where lease_id = any($1)")
-        .bind(lease_ids)
-        .execute(store)
-        .await?;
-    Ok(())
-}
-
-/// An end has been accepted: shown as such until the target's word comes.
-pub async fn mark_ending(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
-    sqlx::query(
-        "update leasehold_broker.leases set revoking_at = coalesce(revoking_at, clock_timestamp()) where lease_id = any($1)",
-    )
+    sqlx::query(held!(
+        "update leasehold_broker.leases l set state = 'issued' from held where l.lease_id = held.lease_id and l.state = 'intent'"
+    ))
     .bind(lease_ids)
     .execute(store)
     .await?;
     Ok(())
 }
 
-/// The same for all of a target at or below a prefix, with the outbox rows that tell it, 500 leases each.
-/// `out_of_sight`: nobody is to see them any more.
+/// The target's word: these are no more.
+pub async fn remove(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query(held!(
+        "delete from leasehold_broker.leases l using held where l.lease_id = held.lease_id"
+    ))
+    .bind(lease_ids)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// An end has been accepted: shown as such until the target's word comes.
+pub async fn mark_ending(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query(held!(
+        "update leasehold_broker.leases l set revoking_at = coalesce(l.revoking_at, clock_timestamp()) \
+           from held where l.lease_id = held.lease_id"
+    ))
+    .bind(lease_ids)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+/// The same for all of a target at or below a prefix, with the messages that tell it, 500 leases each; they are the
+/// caller's to tell, if `claimed`. `out_of_sight`: nobody is to see these leases any more.
 pub async fn accept_ends_below(
     store: impl PgExecutor<'_>,
     prefix: &str,
     target_id: Uuid,
     out_of_sight: bool,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "with marked as ( \
-             update leasehold_broker.leases \
-                set revoking_at = coalesce(revoking_at, clock_timestamp()), out_of_sight = out_of_sight or $3 \
+    claimed: bool,
+) -> sqlx::Result<Vec<OutboxRow>> {
+    let rows = sqlx::query(
+        "with held as materialized ( \
+             select lease_id from leasehold_broker.leases \
               where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) and target_id = $2 \
-             returning lease_id), \
+              order by lease_id for update), \
+         marked as ( \
+             update leasehold_broker.leases l \
+                set revoking_at = coalesce(l.revoking_at, clock_timestamp()), out_of_sight = l.out_of_sight or $3 \
+               from held where l.lease_id = held.lease_id \
+             returning l.lease_id), \
          batches as (select lease_id, (row_number() over (order by lease_id) - 1) / 500 as batch from marked) \
-         insert into leasehold_broker.outbox (target_id, kind, payload) \
-         select $2, 'revoke_lease', jsonb_build_object('lease_ids', jsonb_agg(lease_id)) from batches group by batch",
+         insert into leasehold_broker.outbox (target_id, kind, payload, next_attempt_at) \
+         select $2, 'revoke_lease', jsonb_build_object('lease_ids', jsonb_agg(lease_id order by lease_id)), \
+                clock_timestamp() + $4 * interval '1 second' \
+           from batches group by batch order by batch \
+         returning outbox_id, kind, payload, attempts, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us",
     )
     .bind(prefix)
     .bind(target_id)
     .bind(out_of_sight)
-    .execute(store)
+    .bind(if claimed { outbox::CLAIM_SECONDS } else { 0 })
+    .fetch_all(store)
     .await?;
-    Ok(())
+    outbox::in_order(&rows)
 }
 
 /// A renewal: `ttl_seconds` from now.
@@ -434,12 +400,13 @@ pub async fn renewed(
     lease_ids: &[String],
     ttl_seconds: &[i64],
 ) -> sqlx::Result<()> {
-    sqlx::query(
+    sqlx::query(held!(
         "update leasehold_broker.leases l \
             set ttl_seconds = r.ttl, expires_at = clock_timestamp() + r.ttl * interval '1 second', \
                 last_renewed_at = clock_timestamp() \
-           from unnest($1::text[], $2::bigint[]) as r(lease_id, ttl) where l.lease_id = r.lease_id",
-    )
+           from held join unnest($1::text[], $2::bigint[]) as r(lease_id, ttl) on r.lease_id = held.lease_id \
+          where l.lease_id = held.lease_id"
+    ))
     .bind(lease_ids)
     .bind(ttl_seconds)
     .execute(store)

@@ -2,6 +2,7 @@
 //! twice, so no lock is held while a target is asked: a claim is a later `next_attempt_at`.
 
 use serde_json::Value;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
@@ -21,8 +22,8 @@ pub struct OutboxRow {
     pub now_us: i64,
 }
 
-/// How long a claim holds: as long as a call may take. What is claimed again while it is being told is told twice.
-const CLAIM_SECONDS: i64 = 10;
+/// How long a claim holds if its broker says nothing. What is claimed again while it is being told is told twice.
+pub const CLAIM_SECONDS: i64 = 10;
 
 /// Claims what is due for a target, oldest first.
 pub async fn claim(
@@ -43,6 +44,11 @@ pub async fn claim(
     .bind(CLAIM_SECONDS)
     .fetch_all(store)
     .await?;
+    in_order(&rows)
+}
+
+/// Rows as they were claimed, in order of arrival.
+pub(super) fn in_order(rows: &[PgRow]) -> sqlx::Result<Vec<OutboxRow>> {
     let mut rows = rows
         .iter()
         .map(|row| {
@@ -57,6 +63,25 @@ pub async fn claim(
         .collect::<sqlx::Result<Vec<_>>>()?;
     rows.sort_by_key(|row| row.outbox_id);
     Ok(rows)
+}
+
+/// A broker is still at these. Those that wait for another attempt, or are done, are left alone.
+pub async fn hold(store: impl PgExecutor<'_>, claimed: &[OutboxRow]) -> sqlx::Result<()> {
+    let (ids, attempts): (Vec<i64>, Vec<i32>) = claimed
+        .iter()
+        .map(|row| (row.outbox_id, row.attempts))
+        .unzip();
+    sqlx::query(
+        "update leasehold_broker.outbox o set next_attempt_at = clock_timestamp() + $3 * interval '1 second' \
+           from unnest($1::bigint[], $2::int[]) as c (outbox_id, attempts) \
+          where o.outbox_id = c.outbox_id and o.attempts = c.attempts",
+    )
+    .bind(ids)
+    .bind(attempts)
+    .bind(CLAIM_SECONDS)
+    .execute(store)
+    .await?;
+    Ok(())
 }
 
 /// The target has heard these.

@@ -2,6 +2,7 @@
 //! story. One executable, so that what one test waits for passes while another one works.
 
 mod crash_steps;
+mod halfway;
 mod intents;
 mod owners;
 mod restore;

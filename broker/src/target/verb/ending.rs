@@ -1,4 +1,4 @@
-//! `revoke`, `revoke_prefix`, `await_ended`.
+//! `revoke_leases`, `await_ended`.
 
 use std::time::Duration;
 
@@ -35,29 +35,15 @@ pub struct Ended {
 impl Target {
     /// Ends these leases: from the commit of this call on, or as soon as the sweeper gets to it.
     pub async fn revoke(&self, lease_ids: &[String]) -> Result<(), TargetError> {
-        let _states: Vec<(String,)> = self
-            .rows(Instant::now() + DEADLINE, &|| {
-                sqlx::query_as("select leasehold.revoke(id, $2) from unnest($1::text[]) as id")
+        let _left: (i64,) = self
+            .row(Instant::now() + DEADLINE, &|| {
+                sqlx::query_as("select leasehold.revoke_leases($1, $2)")
                     .bind(lease_ids)
                     .bind(&self.0.scope.name)
             })
             .await
             .map_err(|failure| failure.error)?;
         Ok(())
-    }
-
-    /// Ends at most `at_most` leases below a prefix; gives back how many are left, counted no further than that.
-    pub async fn revoke_prefix(&self, prefix: &str, at_most: i32) -> Result<i64, TargetError> {
-        let (left,): (i64,) = self
-            .row(Instant::now() + DEADLINE, &|| {
-                sqlx::query_as("select leasehold.revoke_prefix($1, $2, $3)")
-                    .bind(prefix)
-                    .bind(at_most)
-                    .bind(&self.0.scope.name)
-            })
-            .await
-            .map_err(|failure| failure.error)?;
-        Ok(left)
     }
 
     /// Waits until no access is left, at most `timeout`; one row a lease.

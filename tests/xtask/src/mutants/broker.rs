@@ -22,9 +22,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "ends-without-settling",
         safety: "what ends an unconfirmed lease settles it first",
-        file: "broker/src/lease/end.rs",
-        from: "        settle::settle(core, &target, batch).await?;\n",
-        to: "        let _ = batch;\n",
+        file: "broker/src/lease/outbox.rs",
+        from: "        settle::settle(core, &target, &intents).await?;\n",
+        to: "        let _ = target;\n",
         tests: &["brokers::intents::a_prefix_revoked_during_an_issue_takes_it_along"],
     },
     Mutant {
@@ -42,6 +42,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         from: "    while outbox::deliver(core, target_id).await? {}\n",
         to: "",
         tests: &["brokers::several::one_broker_goes_on_with_what_another_began"],
+    },
+    Mutant {
+        name: "claims-never-lapse",
+        safety: "an end of many leases is finished by another broker",
+        file: "broker/src/store/leases.rs",
+        from: "if claimed { outbox::CLAIM_SECONDS } else { 0 }",
+        to: "if claimed { 86_400 } else { 0 }",
+        tests: &["brokers::halfway::a_prefix_left_half_way_is_ended_by_another_broker"],
+    },
+    Mutant {
+        name: "claims-are-not-held",
+        safety: "no other broker takes over what is still being told",
+        file: "broker/src/lease/outbox.rs",
+        from: "    holding(HOLD_EVERY, || outbox::hold(&core.store, rows), telling).await\n",
+        to: "    let _ = HOLD_EVERY;\n    telling.await\n",
+        tests: &["brokers::halfway::what_takes_long_is_left_to_its_broker"],
     },
     Mutant {
         name: "no-comparison",
