@@ -1,4 +1,4 @@
-//! The one door for chores: `cargo xtask build | install | dev | guide | fuzz | test | crash | soak | mutants | bench`.
+//! The one door for chores: `cargo xtask build | install | dev | guide | fuzz | test | crash | soak | mass | mutants | bench`.
 //!
 //! Each of them starts from a bare clone on a machine with the Rust toolchain and a C compiler, and installs what else
 //! it needs ([`machine`]). Everything is built in one profile (release) and one target folder, so that dependencies are
@@ -35,6 +35,8 @@ Usage: cargo xtask CHORE [arguments]
                               The crash test, with so many crashes (20 unless told otherwise).
   soak [--minutes M] [--seed S]
                               Random faults under steady work for so long (30 unless told otherwise).
+  mass [--leases N]           So many leases (100,000 unless told otherwise) ended at once, with their token, below a prefix and
+                              with their mount.
   mutants [words]             Takes one safety after the other out of a copy of the tree, and demands that a test fails
                               each time. With words, only those whose names contain one. Slow; not a part of `test`.
   bench [subjects] [--large] [--readme=FILE]
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         "guide" => guide::run(),
         "test" => test::run(rest),
         "crash" => trial::run(&trial::CRASH, rest),
+        "mass" => trial::run(&trial::MASS, rest),
         "soak" => trial::run(&trial::SOAK, rest),
         "mutants" => mutants::run(rest),
         "bench" => bench::run(rest),

@@ -61,6 +61,17 @@ pub(crate) const SOAK: Trial = Trial {
     ],
 };
 
+pub(crate) const MASS: Trial = Trial {
+    name: "mass",
+    file: "mass",
+    test: "very_many_leases_end_at_once_in_each_way",
+    options: &[Number {
+        option: "--leases",
+        variable: "LEASEHOLD_MASS_LEASES",
+        usual: Some(100_000),
+    }],
+};
+
 /// Builds, then runs the test with the numbers given.
 pub(crate) fn run(trial: &Trial, arguments: &[String]) -> Result<()> {
     let numbers = read(trial, arguments)?;
