@@ -8,15 +8,10 @@
     reason = "calling a function compiled for AVX-512 is unsafe to the compiler, which can not see that the processor was asked"
 )]
 
+use super::{BLOCK, Key, Salt};
+
 /// Passwords derived at once.
 pub const LANES: usize = 16;
-/// A salt as PostgreSQL makes them.
-pub type Salt = [u8; super::SALT_BYTES];
-/// A derived key.
-pub type Key = [u8; 32];
-/// The bytes of one block of SHA-256.
-const BLOCK: usize = 64;
-
 /// Whether this processor can.
 pub fn available() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -55,29 +50,13 @@ mod avx512 {
 
     use zeroize::Zeroize;
 
-    use super::{BLOCK, Key, LANES, Salt};
+    use super::super::words::{self, INITIAL, ROUND};
+    use super::{Key, LANES, Salt};
 
     /// One word of each of the sixteen.
     type Words = __m512i;
     /// The same, to be looked at.
     type Row = [u32; LANES];
-
-    const INITIAL: [u32; 8] = [
-        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab,
-        0x5be0cd19,
-    ];
-    const ROUND: [u32; 64] = [
-        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
-        0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
-        0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
-        0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
-        0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
-        0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
-        0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
-        0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
-        0xc67178f2,
-    ];
 
     #[target_feature(enable = "avx512f")]
     pub(super) fn derive(
@@ -86,10 +65,11 @@ mod avx512 {
         iterations: u32,
     ) -> [Key; LANES] {
         let start = INITIAL.map(|word| splat(word));
-        let inner = compress(&start, &mut padded_keys(passwords, 0x36));
-        let outer = compress(&start, &mut padded_keys(passwords, 0x5c));
-        // U1 hashes the salt and the number of the block of output, which is one.
-        let first = compress(&inner, &mut salted(salts));
+        let keys = |mask| passwords.map(|password| words::of_key(password, mask));
+        let inner = compress(&start, &mut side_by_side(keys(words::INNER)));
+        let outer = compress(&start, &mut side_by_side(keys(words::OUTER)));
+        let salted = salts.map(|salt| words::of_salt(&salt));
+        let first = compress(&inner, &mut side_by_side(salted));
         let mut chained = compress(&outer, &mut finished(&first));
         let mut sum = chained;
         for _ in 1..iterations {
@@ -110,57 +90,25 @@ mod avx512 {
         keys
     }
 
-    /// One block for each lane: its key, padded with zeros, under HMAC's mask.
-    #[target_feature(enable = "avx512f")]
-    fn padded_keys(passwords: &[&[u8]; LANES], mask: u8) -> [Words; 16] {
-        let mut blocks = [[mask; BLOCK]; LANES];
-        for (block, password) in blocks.iter_mut().zip(passwords) {
-            for (byte, of_password) in block.iter_mut().zip(*password) {
-                *byte ^= of_password;
-            }
-        }
-        let words = side_by_side(&blocks);
-        blocks.zeroize();
-        words
-    }
-
-    /// The rest of the message whose first block was the key: salt, block number, padding, length in bits.
-    #[target_feature(enable = "avx512f")]
-    fn salted(salts: &[Salt; LANES]) -> [Words; 16] {
-        let mut blocks = [[0; BLOCK]; LANES];
-        for (block, salt) in blocks.iter_mut().zip(salts) {
-            block[..salt.len()].copy_from_slice(salt);
-            block[salt.len() + 3] = 1;
-            block[salt.len() + 4] = 0x80;
-            let bits = 8 * (BLOCK as u64 + salt.len() as u64 + 4);
-            block[BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
-        }
-        side_by_side(&blocks)
-    }
-
     /// The rest of a message whose first block was the key: a hash, padding, length in bits.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn finished(hash: &[Words; 8]) -> [Words; 16] {
         let mut block = [_mm512_setzero_si512(); 16];
         block[..8].copy_from_slice(hash);
-        block[8] = splat(0x8000_0000);
-        block[15] = splat(8 * (BLOCK as u32 + 32));
+        block[8] = splat(words::END);
+        block[15] = splat(words::BITS_OF_HASH);
         block
     }
 
+    /// The words of sixteen blocks, those of the same place side by side.
     #[target_feature(enable = "avx512f")]
-    fn side_by_side(blocks: &[[u8; BLOCK]; LANES]) -> [Words; 16] {
+    fn side_by_side(blocks: [[u32; 16]; LANES]) -> [Words; 16] {
         let mut words = [_mm512_setzero_si512(); 16];
         for (at, words) in words.iter_mut().enumerate() {
-            let mut row: Row = [0; LANES];
-            for (word, block) in row.iter_mut().zip(blocks) {
-                let bytes = [0, 1, 2, 3].map(|byte| block[4 * at + byte]);
-                *word = u32::from_be_bytes(bytes);
-            }
+            let row: Row = blocks.map(|block| block[at]);
             // SAFETY: sixteen numbers of 32 bits are what a register of 512 bits holds; any bits are valid.
             *words = unsafe { std::mem::transmute::<Row, Words>(row) };
-            row.zeroize();
         }
         words
     }

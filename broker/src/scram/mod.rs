@@ -4,7 +4,9 @@
 //! A verifier lets its holder check a password and does not let anyone log in; it is what crosses
 //! the seam in the password's place. No exchange is spoken here.
 
+mod chains;
 mod lanes;
+mod words;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,61 +20,61 @@ use crate::secret::{Password, Verifier};
 pub const ITERATIONS_MIN: u32 = 4_096;
 /// The length of a salt, as PostgreSQL makes them.
 pub const SALT_BYTES: usize = 16;
+/// A salt.
+type Salt = [u8; SALT_BYTES];
+/// A derived key.
+type Key = [u8; 32];
+/// The bytes of one block of SHA-256.
+const BLOCK: usize = 64;
 
 /// Derives `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. Fewer iterations than
 /// [`ITERATIONS_MIN`] are raised to it. The salt must be fresh and random.
 pub fn verifier(password: &Password, salt: [u8; SALT_BYTES], iterations: u32) -> Verifier {
     let iterations = iterations.max(ITERATIONS_MIN);
-    let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
-        &normal(password),
-        &salt,
-        iterations,
-    ));
-    finish(&salted, salt, iterations)
+    let normal = normal(password);
+    let key = match chains::derive(&[&normal], &[salt], iterations) {
+        Some([key]) => key,
+        None => pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(&normal, &salt, iterations),
+    };
+    finish(&Zeroizing::new(key), salt, iterations)
 }
 
 /// How many are best derived at once on this processor.
 pub fn batch() -> usize {
-    if lanes::available() { lanes::LANES } else { 1 }
+    if lanes::available() {
+        lanes::LANES
+    } else if chains::available() {
+        chains::CHAINS
+    } else {
+        1
+    }
 }
 
 /// The same for any number of passwords, side by side where the processor can.
-pub fn verifiers(
-    passwords: &[Password],
-    salts: &[[u8; SALT_BYTES]],
-    iterations: u32,
-) -> Vec<Verifier> {
+pub fn verifiers(passwords: &[Password], salts: &[Salt], iterations: u32) -> Vec<Verifier> {
     let iterations = iterations.max(ITERATIONS_MIN);
     let mut made = Vec::with_capacity(passwords.len());
-    for (passwords, salts) in passwords
-        .chunks(lanes::LANES)
-        .zip(salts.chunks(lanes::LANES))
-    {
-        match together(passwords, salts, iterations) {
-            Some(batch) => made.extend(batch),
-            None => made.extend(
-                passwords
-                    .iter()
-                    .zip(salts)
-                    .map(|(password, salt)| verifier(password, *salt, iterations)),
-            ),
-        }
+    while let (Some(password), Some(salt)) = (passwords.get(made.len()), salts.get(made.len())) {
+        let rest = (&passwords[made.len()..], &salts[made.len()..]);
+        let batch = together(rest, lanes::derive, iterations)
+            .or_else(|| together(rest, chains::derive::<{ chains::CHAINS }>, iterations))
+            .unwrap_or_else(|| vec![verifier(password, *salt, iterations)]);
+        made.extend(batch);
     }
     made
 }
 
-/// A full batch, if there is one and the processor can.
-fn together(
-    passwords: &[Password],
-    salts: &[[u8; SALT_BYTES]],
+/// The first so many, if there are as many and the processor can.
+fn together<const N: usize>(
+    (passwords, salts): (&[Password], &[Salt]),
+    derive: fn(&[&[u8]; N], &[Salt; N], u32) -> Option<[Key; N]>,
     iterations: u32,
 ) -> Option<Vec<Verifier>> {
-    let salts: &[[u8; SALT_BYTES]; lanes::LANES] = salts.try_into().ok()?;
-    let normals: Vec<Zeroizing<Vec<u8>>> = passwords.iter().map(normal).collect();
-    let bytes: Vec<&[u8]> = normals.iter().map(|normal| normal.as_slice()).collect();
-    let keys = lanes::derive(bytes.as_slice().try_into().ok()?, salts, iterations)?;
+    let (passwords, salts) = (passwords.first_chunk::<N>()?, salts.first_chunk::<N>()?);
+    let normals = passwords.each_ref().map(normal);
+    let keys = derive(&normals.each_ref().map(|n| n.as_slice()), salts, iterations)?;
     let keys = Zeroizing::new(keys);
-    let finish = |(key, salt): (&[u8; 32], &[u8; SALT_BYTES])| finish(key, *salt, iterations);
+    let finish = |(key, salt): (&Key, &Salt)| finish(key, *salt, iterations);
     Some(keys.iter().zip(salts).map(finish).collect())
 }
 
@@ -178,6 +180,31 @@ mod tests {
             "SCRAM-SHA-256$4096:73NH4/lO4rYuPFkpS6HmBg==$6tKvGn2Xv9oUGMHs2kvPV8hUg+SxMWMXIB7TJgQ3su4=:Uf/blkQpjxK+wGZE6AaSK9M7c26bl+wQ+w8FyJUeEnc=",
         ),
     ];
+
+    #[test]
+    fn every_way_to_a_key_leads_to_the_same() {
+        for length in [0, 1, 20, 63, 64] {
+            let password = vec![b'k'; length];
+            let salts = [[1; SALT_BYTES], [2; SALT_BYTES]];
+            let expect =
+                salts.map(|salt| pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(&password, &salt, 5));
+            if let Some(keys) = chains::derive(&[&password, &password], &salts, 5) {
+                assert_eq!(keys, expect, "two chains, {length} bytes");
+            }
+            if let Some(keys) = chains::derive(&[&password], &[salts[0]], 5) {
+                assert_eq!(keys[0], expect[0], "one chain, {length} bytes");
+            }
+            if let Some(keys) = lanes::derive(
+                &[password.as_slice(); lanes::LANES],
+                &[salts[1]; lanes::LANES],
+                5,
+            ) {
+                assert_eq!(keys, [expect[1]; lanes::LANES], "lanes, {length} bytes");
+            }
+        }
+        // Longer than a block: hashed first, which the library does.
+        assert!(chains::derive(&[&[0; BLOCK + 1]], &[[0; SALT_BYTES]], 5).is_none());
+    }
 
     #[test]
     fn few_iterations_are_raised() {
