@@ -13,6 +13,7 @@ use crate::policy::{Acl, Policy, ROOT};
 use crate::secret::Token;
 use crate::store::callers::{self, Found};
 use crate::store::policies;
+use crate::store::reads::Front;
 
 /// Name and revision: one text for ever.
 type Version = (String, i64);
@@ -156,19 +157,27 @@ pub async fn look_up(core: &Core, token: &Token) -> Result<Option<Found>, Fault>
             None => Ok(None),
         };
     }
-    let token_hash = core.keys.token_hash(token)?;
-    Ok(core.reads.token(&core.store, &token_hash).await?)
+    Ok(core.reads.token(core.keys.token_hash(token)?).await?)
 }
 
-/// Who the token of a request is; this is a use of it.
-pub async fn admit(core: &Core, token: &Token) -> Result<Option<Found>, Fault> {
-    let Some(mut found) = look_up(core, token).await? else {
-        return Ok(None);
-    };
+/// The same for the token of a request, if there is one, together with the mounts at that moment.
+pub async fn front(core: &Core, token: Option<&Token>) -> Result<Front, Fault> {
+    let service = token.filter(|token| !token.expose().is_empty() && !BatchClaims::is_form(token));
+    let token_hash = service
+        .map(|token| core.keys.token_hash(token))
+        .transpose()?;
+    let mut front = core.reads.front(token_hash).await?;
+    if let (Some(token), None) = (token, service) {
+        front.found = look_up(core, token).await?;
+    }
+    Ok(front)
+}
+
+/// A use of a token that was just looked up. None: another request took its last one meanwhile.
+pub async fn admit(core: &Core, mut found: Found) -> Result<Option<Found>, Fault> {
     if let (Some(_), Some(token_id)) = (found.identity.uses_left, found.identity.token_id) {
         match callers::count_use(&core.store, token_id).await? {
             Some(left) => found.identity.uses_left = Some(left),
-            // Another request took the last use meanwhile.
             None => return Ok(None),
         }
     }

@@ -10,6 +10,7 @@ use crate::seal::{KeySource, Keys, Unsealing};
 use crate::store::reads::Reads;
 use crate::target::Targets;
 use crate::tasks::Tasks;
+use crate::warm::Warm;
 
 /// Limits and defaults of the server (contract 5.2; server configuration).
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ impl Default for Settings {
 pub struct Core {
     /// The broker's own database. Statements live in `store`; handlers that need one transaction begin it here.
     pub store: PgPool,
+    /// The same for single statements that many requests make.
+    pub warm: Warm,
     /// The identity of the store, and its scope on every target.
     pub store_id: Uuid,
     /// The keyring while unsealed.

@@ -33,6 +33,7 @@ pub mod target;
 pub mod tasks;
 pub mod template;
 pub mod ttl;
+pub mod warm;
 pub mod wrapping;
 
 pub use cli::run;

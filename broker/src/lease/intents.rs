@@ -7,6 +7,7 @@ use crate::gather::{Gather, Limits};
 use crate::logical::Fault;
 use crate::store::intents;
 use crate::store::leases::{self, Intent, Recorded};
+use crate::warm::Warm;
 
 /// One at a time: two that hold the same rows `FOR SHARE` at once make PostgreSQL write down who shares them.
 const LIMITS: Limits = Limits {
@@ -26,11 +27,11 @@ impl Default for Intents {
 /// Writes an intent down, with others if there are any. What does not stand at once is looked at alone, where it can wait
 /// for whoever changes what it builds on, and say why it does not stand.
 pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded, Fault> {
-    let store = core.store.clone();
+    let store = core.warm.clone();
     let run = move |batch: Vec<Intent>| {
         let store = store.clone();
         async move {
-            match intents::record_all(&store, &batch).await {
+            match record_all(&store, &batch).await {
                 Ok(recorded) => recorded,
                 Err(error) => {
                     tracing::debug!(%error, intents = batch.len(), "intents could not be written together");
@@ -43,4 +44,11 @@ pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded,
         Some(recorded) => Ok(recorded),
         None => Ok(leases::record(&core.store, &intent).await?),
     }
+}
+
+async fn record_all(store: &Warm, batch: &[Intent]) -> sqlx::Result<Vec<Option<Recorded>>> {
+    let mut store = store.acquire().await?;
+    let recorded = intents::record_all(&mut *store, batch).await?;
+    store.keep();
+    Ok(recorded)
 }

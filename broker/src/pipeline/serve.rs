@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{caller, fields, help, verdict};
+use crate::authority;
 use crate::core::Core;
 use crate::duration::Span;
 use crate::engine::{self, Engine};
@@ -10,7 +11,7 @@ use crate::lease;
 use crate::logical::{
     Access, Call, Caller, Envelope, Fault, Matched, Operation, Outcome, Request, Response,
 };
-use crate::mount::{Mount, MountKind, MountState};
+use crate::mount::{Mount, MountKind, MountState, MountTable};
 use crate::wrapping;
 
 /// A request that has been served or refused, with what `http` needs to put it into an envelope.
@@ -25,8 +26,8 @@ pub struct Served {
 }
 
 /// Where a path leads.
-struct Route {
-    mount: Mount,
+struct Route<'a> {
+    mount: &'a Mount,
     engine: &'static Engine,
     matched: Option<Matched<'static>>,
 }
@@ -87,7 +88,8 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
     if wrapping::is_endpoint(&request.path) {
         wrapping::find(core, &wrapping::named(request)?).await?;
     }
-    let route = route(core, &request.path).await?;
+    let front = authority::front(core, request.client_token.as_ref()).await?;
+    let route = route(&front.mounts, &request.path)?;
     let spec = route
         .as_ref()
         .and_then(|route| route.matched.as_ref())
@@ -101,7 +103,7 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         Access::Unauthenticated => None,
         Access::Optional if request.client_token.is_none() => None,
         Access::Optional | Access::Token | Access::Sudo => {
-            let found = caller::identify(core, request).await?;
+            let found = caller::identify(core, request, front.found).await?;
             let identity = &found.identity;
             trace.spent = identity.token_id.filter(|_| identity.uses_left == Some(0));
             Some(verdict::with_rules(core, found).await?)
@@ -152,7 +154,7 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
     }
     if request.operation == Operation::Help {
         return help::page(
-            &mount,
+            mount,
             engine,
             matched.as_ref().map(|matched| matched.spec),
             &request.path,
@@ -175,7 +177,7 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
     let call = Call {
         core,
         request,
-        mount: &mount,
+        mount,
         captures: matched.captures,
         fields: coerced,
         caller: caller.as_ref(),
@@ -214,12 +216,12 @@ async fn wrapped(core: &Core, request: &Request, response: Response, ttl: Span) 
 }
 
 /// The mount and the endpoint of a path.
-async fn route(core: &Core, path: &str) -> Result<Option<Route>, Fault> {
+fn route<'a>(mounts: &'a MountTable, path: &str) -> Result<Option<Route<'a>>, Fault> {
     let (kind, below) = match path.strip_prefix("auth/") {
         Some(below) => (MountKind::Auth, below),
         None => (MountKind::Secret, path),
     };
-    let Some(mount) = core.reads.mount(&core.store, kind, below).await? else {
+    let Some(mount) = mounts.covering(kind, below) else {
         return Ok(None);
     };
     let engine = engine::find(mount.kind, &mount.engine_type).ok_or_else(|| {

@@ -11,6 +11,7 @@ use crate::http::{Listener, Listening};
 use crate::logical::Fault;
 use crate::seal::{KeySource, KeySourceError, Keys, RootKey, Unsealing};
 use crate::secret::Token;
+use crate::store::reads::Reads;
 use crate::store::{self, StoreError, installation};
 use crate::tasks::Tasks;
 
@@ -65,6 +66,7 @@ impl Running {
         }
         while ending.join_next().await.is_some() {}
         self.core.tasks.finish(self.grace).await;
+        self.core.warm.release();
         self.core.store.close().await;
     }
 }
@@ -86,8 +88,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         .await
         .map_err(StoreError::from)?;
     let installation = installation::read(&pool).await.map_err(StoreError::from)?;
+    let warm = store::warm(&pool);
     let core = Arc::new(Core {
         store: pool,
+        warm: warm.clone(),
         store_id: installation.store_id,
         keys: Keys::default(),
         unsealing: Unsealing::default(),
@@ -99,7 +103,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         errands: Default::default(),
         ready: Default::default(),
         intents: Default::default(),
-        reads: Default::default(),
+        reads: Reads::new(warm),
     });
     if installation.is_initialised()
         && let Some(root_key) = core.key_source.fetch()?

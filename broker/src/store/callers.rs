@@ -31,24 +31,8 @@ impl Found {
     }
 }
 
-/// A token lives while neither it nor any token above it has ended or expired.
-const SERVICE: &str = "\
-with recursive line as (
-    select token_id, parent_id, expires_at from leasehold_broker.tokens
-     where token_hash = $1 and ended_at is null
-    union all
-    select above.token_id, above.parent_id,
-           case when above.ended_at is not null then '-infinity' else above.expires_at end
-      from leasehold_broker.tokens above join line on above.token_id = line.parent_id
-)
-select t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
-       t.wrapping is not null as wrapping,
-       ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as ttl_seconds
-  from leasehold_broker.tokens t
- where t.token_hash = $1 and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
-   and not exists (select from line where line.expires_at <= clock_timestamp())";
-
-/// The same for many at once, with the revisions of their policies.
+/// A token lives while neither it nor any token above it has ended or expired. With it come the revisions of its policies,
+/// and the number of the table of mounts as it is in the same moment, even where no token is found.
 const SERVICES: &str = "\
 with recursive line as (
     select t.token_id as first_id, t.parent_id, t.expires_at from leasehold_broker.tokens t
@@ -58,13 +42,14 @@ with recursive line as (
            case when above.ended_at is not null then '-infinity' else above.expires_at end
       from leasehold_broker.tokens above join line on above.token_id = line.parent_id
 )
-select t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
+select m.revision as mounts, t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
        t.wrapping is not null as wrapping,
        ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as ttl_seconds,
        array(select p.name from leasehold_broker.policies p where p.name = any(t.policies) order by p.name) as names,
        array(select p.revision from leasehold_broker.policies p where p.name = any(t.policies) order by p.name) as revisions
-  from leasehold_broker.tokens t
- where t.token_hash = any($1) and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
+  from leasehold_broker.mount_revision m
+  left join leasehold_broker.tokens t
+    on t.token_hash = any($1) and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
    and not exists (select from line where line.first_id = t.token_id and line.expires_at <= clock_timestamp())";
 
 const USE: &str = "\
@@ -83,34 +68,28 @@ select $1 > clock_timestamp()
    and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp()) as alive,
    ceil(extract(epoch from $1 - clock_timestamp()))::bigint as ttl_seconds";
 
-/// Looks a service token up by its hash. None: unknown, ended, expired or used up.
-pub async fn service(store: &PgPool, token_hash: &[u8]) -> sqlx::Result<Option<Found>> {
-    let row = sqlx::query(SERVICE)
-        .bind(token_hash)
-        .fetch_optional(store)
-        .await?;
-    row.as_ref().map(from_row).transpose()
-}
-
-/// Those of these that live, in any order; their hash says which.
+/// The number of the table of mounts, and those of these tokens that live, in any order; their hash says which.
 pub async fn services(
     store: impl PgExecutor<'_>,
     token_hashes: &[Vec<u8>],
-) -> sqlx::Result<Vec<Found>> {
+) -> sqlx::Result<(i64, Vec<Found>)> {
     let rows = sqlx::query(SERVICES)
         .bind(token_hashes)
         .fetch_all(store)
         .await?;
-    rows.iter()
-        .map(|row| {
+    let mounts = rows.first().map_or(Ok(0), |row| row.try_get("mounts"))?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get::<Option<i64>, _>("token_id")?.is_some() {
             let names: Vec<String> = row.try_get("names")?;
             let revisions: Vec<i64> = row.try_get("revisions")?;
-            Ok(Found {
+            found.push(Found {
                 revisions: Some(names.into_iter().zip(revisions).collect()),
                 ..from_row(row)?
-            })
-        })
-        .collect()
+            });
+        }
+    }
+    Ok((mounts, found))
 }
 
 /// Takes one use of a token with a limited number of them; what is left then. None: none was left.

@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use super::MigrateError;
 use crate::secret::ConnectionUrl;
+use crate::warm::Warm;
 
 /// The store can not be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub enum StoreError {
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may have been idle to be used without a question.
 const UNASKED: Duration = Duration::from_millis(250);
+/// Connections kept aside: reads and writes of requests go together, so that few serve many.
+const WARM_MAX: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -39,7 +42,14 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
         .map_err(|_| StoreError::Url("postgres://USER:PASSWORD@HOST:PORT/DATABASE is wanted"))?
         .application_name("leasehold")
         // An answered write is a durable one, whatever the database's own settings say.
-        .options([("synchronous_commit", "on")]);
+        .options([("synchronous_commit", "on")])
+        // Statements are constant and every one has its index: planned once a connection, and not by the size that a
+        // table had at that moment. Planning an issue's anew each time cost more than running it.
+        .options([
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
+        ]);
     let mut pause = FIRST_PAUSE;
     let mut told = false;
     loop {
@@ -76,6 +86,12 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
         tokio::time::sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
+}
+
+/// Of the pool's connections those that are kept aside for the next statement; most are left to transactions.
+pub fn warm(pool: &PgPool) -> Warm {
+    let most = (pool.options().get_max_connections() / 4).min(WARM_MAX);
+    Warm::new(pool.clone(), most as usize, UNASKED)
 }
 
 /// Whether waiting may help: nobody listens, or the server is starting, stopping or full.

@@ -434,8 +434,7 @@ pub async fn targets_of_mount(
     mount_id: Uuid,
 ) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
-        "select target_id from leasehold_broker.database_configs where mount_id = $1 and target_id is not null \
-         union select target_id from leasehold_broker.leases where mount_id = $1",
+        "select distinct target_id from leasehold_broker.database_configs where mount_id = $1 and target_id is not null",
     )
     .bind(mount_id)
     .fetch_all(store)

@@ -214,37 +214,23 @@ fn lease(row: &PgRow) -> sqlx::Result<LeaseRow> {
     })
 }
 
-macro_rules! find {
-    () => {
-        "select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role, l.state = 'intent' as is_intent, \
-                l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at, \
-                floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds, \
-                l.last_renewed_at, l.revoking_at is not null as is_ending \
-           from leasehold_broker.leases l \
-           join leasehold_broker.mounts m on m.mount_id = l.mount_id and m.state <> 'gone' \
-           left join leasehold_broker.tokens t on t.token_id = l.token_id \
-          where not l.out_of_sight and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp()) and "
-    };
-}
+const FIND: &str = "\
+select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role, l.state = 'intent' as is_intent,
+       l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at,
+       floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds,
+       l.last_renewed_at, l.revoking_at is not null as is_ending
+  from leasehold_broker.leases l
+  join leasehold_broker.mounts m on m.mount_id = l.mount_id and m.state <> 'gone'
+  left join leasehold_broker.tokens t on t.token_id = l.token_id
+ where l.lease_id = any($1)
+   and not l.out_of_sight and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())";
 
-/// One lease. None: unknown, of a token that has ended, or dropped from sight by force.
-pub async fn find(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
-    let row = sqlx::query(concat!(find!(), "l.lease_id = $1"))
-        .bind(lease_id)
-        .fetch_optional(store)
-        .await?;
-    row.as_ref().map(lease).transpose()
-}
-
-/// Those of these that are known as [`find`] knows them, in any order.
+/// Those of these leases that are known, in any order: not of a token that has ended, nor dropped from sight by force.
 pub async fn find_all(
     store: impl PgExecutor<'_>,
     lease_ids: &[String],
 ) -> sqlx::Result<Vec<LeaseRow>> {
-    let rows = sqlx::query(concat!(find!(), "l.lease_id = any($1)"))
-        .bind(lease_ids)
-        .fetch_all(store)
-        .await?;
+    let rows = sqlx::query(FIND).bind(lease_ids).fetch_all(store).await?;
     rows.iter().map(lease).collect()
 }
 

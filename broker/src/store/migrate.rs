@@ -15,6 +15,7 @@ static STEPS: &[(&str, &str)] = &[
         "ending_mounts",
         include_str!("../../../sql/broker/0003_ending_mounts.sql"),
     ),
+    ("reads", include_str!("../../../sql/broker/0004_reads.sql")),
 ];
 
 /// The schema can not be brought up to date.

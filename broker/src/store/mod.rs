@@ -23,5 +23,5 @@ pub mod tokens;
 pub mod tokens_by_path;
 pub mod wrapping;
 
-pub use connect::{StoreError, connect};
+pub use connect::{StoreError, connect, warm};
 pub use migrate::{MigrateError, migrate};

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use crate::mount::{Mount, MountKind, MountState};
+use crate::mount::{Mount, MountKind, MountState, MountTable};
 
 fn kind_word(kind: MountKind) -> &'static str {
     match kind {
@@ -67,42 +67,6 @@ pub async fn covering(
     row.as_ref().map(from_row).transpose()
 }
 
-/// For many paths at once, each with its kind; in the same order.
-pub async fn covering_all(
-    store: impl PgExecutor<'_>,
-    paths: &[(MountKind, String)],
-) -> sqlx::Result<Vec<Option<Mount>>> {
-    let (mut ordinals, mut kinds, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
-    for (ordinal, (kind, below)) in (0_i32..).zip(paths) {
-        let whole = format!("{below}/");
-        for (at, _) in whole.match_indices('/') {
-            ordinals.push(ordinal);
-            kinds.push(kind_word(*kind));
-            prefixes.push(whole[..=at].to_owned());
-        }
-    }
-    let rows = sqlx::query(
-        "select distinct on (p.ordinal) p.ordinal, m.mount_id, m.kind, m.path, m.type, m.accessor, m.description, m.config, \
-                m.options, m.local, m.seal_wrap, m.external_entropy_access, m.state \
-           from unnest($1::int[], $2::text[], $3::text[]) as p (ordinal, kind, path) \
-           join leasehold_broker.mounts m on m.kind = p.kind and m.path = p.path collate \"C\" and m.state <> 'gone' \
-          order by p.ordinal, length(m.path) desc",
-    )
-    .bind(ordinals)
-    .bind(kinds)
-    .bind(prefixes)
-    .fetch_all(store)
-    .await?;
-    let mut found: Vec<Option<Mount>> = paths.iter().map(|_| None).collect();
-    for row in &rows {
-        let at = usize::try_from(row.try_get::<i32, _>("ordinal")?).unwrap_or(usize::MAX);
-        if let Some(place) = found.get_mut(at) {
-            *place = Some(from_row(row)?);
-        }
-    }
-    Ok(found)
-}
-
 /// The mount at exactly this path.
 pub async fn at(
     store: impl PgExecutor<'_>,
@@ -118,6 +82,27 @@ pub async fn at(
     .fetch_optional(store)
     .await?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// All there are, with the number of this state of them.
+pub async fn table(store: impl PgExecutor<'_>) -> sqlx::Result<(i64, MountTable)> {
+    let rows = sqlx::query(
+        "select r.revision as table_revision, m.mount_id, kind, path, type, accessor, description, config, options, local, \
+                seal_wrap, external_entropy_access, state \
+           from leasehold_broker.mount_revision r left join leasehold_broker.mounts m on m.state <> 'gone'",
+    )
+    .fetch_all(store)
+    .await?;
+    let revision = rows
+        .first()
+        .map_or(Ok(0), |row| row.try_get("table_revision"))?;
+    let mut mounts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get::<Option<Uuid>, _>("mount_id")?.is_some() {
+            mounts.push(from_row(row)?);
+        }
+    }
+    Ok((revision, MountTable::new(mounts)))
 }
 
 /// All mounts of a kind, by path.

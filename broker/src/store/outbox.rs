@@ -143,9 +143,11 @@ pub async fn add_for_role(
     sqlx::query_scalar(
         "insert into leasehold_broker.outbox (target_id, kind, payload) \
          select target_id, $3, $4::jsonb from ( \
-             select target_id from leasehold_broker.leases where mount_id = $1 and role = $2 \
-             union select target_id from leasehold_broker.database_configs \
-              where $3 = 'drop_role' and mount_id = $1 and state = 'live' and target_id is not null) targets \
+             select c.target_id from leasehold_broker.database_configs c \
+              where c.mount_id = $1 and c.target_id is not null \
+                and ($3 = 'drop_role' and c.state = 'live' or exists ( \
+                     select from leasehold_broker.leases l where l.config_id = c.config_id and l.role = $2)) \
+              group by c.target_id) targets \
          returning target_id",
     )
     .bind(mount_id)

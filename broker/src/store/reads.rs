@@ -2,10 +2,10 @@
 //!
 //! A statement begins after each of its members has asked, so each has read in its own request.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::callers::{self, Found};
@@ -13,131 +13,182 @@ use super::database::{self, ConfigRow, RoleRow};
 use super::leases::{self, LeaseRow};
 use super::mounts;
 use crate::gather::{Gather, Limits};
-use crate::mount::{Mount, MountKind};
+use crate::mount::MountTable;
+use crate::warm::{Lent, Warm};
 
 /// Two at once: while one is answered the next is asked.
 const LIMITS: Limits = Limits {
     runners: 2,
     batch: 128,
 };
+/// Roles remembered at most; emptied when full, as what is in use comes back at once.
+const ROLES_MAX: usize = 4_096;
 
-type Read<Q, A> = Arc<Gather<Q, sqlx::Result<Option<A>>>>;
+type Read<Q, A> = Arc<Gather<Q, sqlx::Result<A>>>;
 type RoleName = (Uuid, String);
 type RoleAndConfig = (RoleRow, Option<ConfigRow>);
 
-/// Where reads come together.
-pub struct Reads {
-    tokens: Read<Vec<u8>, Found>,
-    mounts: Read<(MountKind, String), Mount>,
-    roles: Read<RoleName, RoleAndConfig>,
-    leases: Read<String, LeaseRow>,
+/// What a request begins with: who asks, if its token lives, and all mounts, at one moment.
+pub struct Front {
+    /// The token, if it lives. Not a use of it.
+    pub found: Option<Found>,
+    /// Where paths lead.
+    pub mounts: Arc<MountTable>,
 }
 
-impl Default for Reads {
-    fn default() -> Self {
-        Reads {
-            tokens: Gather::new(LIMITS),
-            mounts: Gather::new(LIMITS),
-            roles: Gather::new(LIMITS),
-            leases: Gather::new(LIMITS),
-        }
-    }
+/// Where reads come together.
+pub struct Reads {
+    store: Warm,
+    fronts: Read<Option<Vec<u8>>, (i64, Option<Found>)>,
+    roles: Read<RoleName, Option<RoleAndConfig>>,
+    leases: Read<String, Option<LeaseRow>>,
+    /// All mounts, and the number under which they were read.
+    mounts: RwLock<(i64, Arc<MountTable>)>,
+    /// What was read last; never counts by itself.
+    last_roles: Mutex<HashMap<RoleName, RoleAndConfig>>,
 }
 
 impl Reads {
-    /// As [`callers::service`], with the revisions of the token's policies.
-    pub async fn token(&self, store: &PgPool, token_hash: &[u8]) -> sqlx::Result<Option<Found>> {
-        let found = gathered(
-            &self.tokens,
+    /// Through these connections.
+    pub fn new(store: Warm) -> Self {
+        Reads {
             store,
-            token_hash.to_vec(),
-            |store, hashes| async move {
-                let found = callers::services(&store, &hashes).await?;
-                let of = |hash: &Vec<u8>| found.iter().find(|one| one.identity.token_hash == *hash);
-                Ok(hashes.iter().map(|hash| of(hash).cloned()).collect())
-            },
-        );
-        match found.await {
-            Some(found) => found,
-            None => callers::service(store, token_hash).await,
+            fronts: Gather::new(LIMITS),
+            roles: Gather::new(LIMITS),
+            leases: Gather::new(LIMITS),
+            mounts: RwLock::default(),
+            last_roles: Mutex::default(),
         }
     }
 
-    /// As [`mounts::covering`].
-    pub async fn mount(
-        &self,
-        store: &PgPool,
-        kind: MountKind,
-        below: &str,
-    ) -> sqlx::Result<Option<Mount>> {
-        let path = (kind, below.to_owned());
-        let found = gathered(&self.mounts, store, path, |store, paths| async move {
-            mounts::covering_all(&store, &paths).await
-        });
-        match found.await {
-            Some(found) => found,
-            None => mounts::covering(store, kind, below).await,
+    /// A token by its hash, with the revisions of its policies, and the mounts.
+    pub async fn front(&self, token_hash: Option<Vec<u8>>) -> sqlx::Result<Front> {
+        let found = gathered(
+            &self.fronts,
+            &self.store,
+            token_hash,
+            |mut store, asked| async move {
+                let hashes: Vec<Vec<u8>> = asked.iter().flatten().cloned().collect();
+                let (mounts, found) = callers::services(&mut *store, &hashes).await?;
+                store.keep();
+                let of = |hash: &Vec<u8>| found.iter().find(|one| one.identity.token_hash == *hash);
+                let of = |hash: &Option<Vec<u8>>| (mounts, hash.as_ref().and_then(of).cloned());
+                Ok(asked.iter().map(of).collect())
+            },
+        );
+        let (revision, found) = found.await?;
+        Ok(Front {
+            found,
+            mounts: self.mounts_at(revision).await?,
+        })
+    }
+
+    /// A token by its hash, with the revisions of its policies.
+    pub async fn token(&self, token_hash: Vec<u8>) -> sqlx::Result<Option<Found>> {
+        Ok(self.front(Some(token_hash)).await?.found)
+    }
+
+    /// The mounts as they were at this number, or later.
+    async fn mounts_at(&self, revision: i64) -> sqlx::Result<Arc<MountTable>> {
+        let known = self.known_mounts();
+        if known.0 == revision {
+            return Ok(known.1);
         }
+        let mut store = self.store.acquire().await?;
+        let (revision, table) = mounts::table(&mut *store).await?;
+        store.keep();
+        let table = Arc::new(table);
+        let mut known = self
+            .mounts
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        *known = (revision, table.clone());
+        Ok(table)
+    }
+
+    fn known_mounts(&self) -> (i64, Arc<MountTable>) {
+        self.mounts
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner())
+            .clone()
     }
 
     /// A role with the live configuration it names.
-    pub async fn role(
-        &self,
-        store: &PgPool,
-        mount_id: Uuid,
-        name: &str,
-    ) -> sqlx::Result<Option<RoleAndConfig>> {
+    pub async fn role(&self, mount_id: Uuid, name: &str) -> sqlx::Result<Option<RoleAndConfig>> {
         let role = (mount_id, name.to_owned());
         let found = gathered(
             &self.roles,
-            store,
+            &self.store,
             role.clone(),
-            |store, roles| async move { database::roles_with_configs(&store, &roles).await },
-        );
-        match found.await {
-            Some(found) => found,
-            None => Ok(database::roles_with_configs(store, &[role])
-                .await?
-                .into_iter()
-                .flatten()
-                .next()),
+            |mut store, roles| async move {
+                let found = database::roles_with_configs(&mut *store, &roles).await?;
+                store.keep();
+                Ok(found)
+            },
+        )
+        .await?;
+        let mut last = self.last_roles();
+        match &found {
+            Some(found) => {
+                if last.len() >= ROLES_MAX {
+                    last.clear();
+                }
+                last.insert(role, found.clone());
+            }
+            None => {
+                last.remove(&role);
+            }
         }
+        drop(last);
+        Ok(found)
     }
 
-    /// As [`leases::find`].
-    pub async fn lease(&self, store: &PgPool, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
+    /// The same as it was read last, by whatever request: a guess, for who has it proved before anything comes of it.
+    pub fn role_as_read_last(&self, mount_id: Uuid, name: &str) -> Option<RoleAndConfig> {
+        self.last_roles().get(&(mount_id, name.to_owned())).cloned()
+    }
+
+    fn last_roles(&self) -> std::sync::MutexGuard<'_, HashMap<RoleName, RoleAndConfig>> {
+        self.last_roles
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    /// A lease. None: unknown, of a token that has ended, or dropped from sight by force.
+    pub async fn lease(&self, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
         let id = lease_id.to_owned();
-        let found = gathered(&self.leases, store, id, |store, ids| async move {
-            let found = leases::find_all(&store, &ids).await?;
+        gathered(&self.leases, &self.store, id, |mut store, ids| async move {
+            let found = leases::find_all(&mut *store, &ids).await?;
+            store.keep();
             let of = |id: &String| found.iter().find(|lease| lease.lease_id == *id);
             Ok(ids.iter().map(|id| of(id).cloned()).collect())
-        });
-        match found.await {
-            Some(found) => found,
-            None => leases::find(store, lease_id).await,
-        }
+        })
+        .await
     }
 }
 
-/// None: the statement failed, and each should ask alone and hear of its own failure. A pool that had no connection in time
-/// has none for them either.
+/// Asks with others, and alone where a statement for all has failed, so that each hears of its own failure. A pool that had
+/// no connection in time has none for them either.
 async fn gathered<Q, A, Running>(
     read: &Read<Q, A>,
-    store: &PgPool,
+    store: &Warm,
     question: Q,
-    all: fn(PgPool, Vec<Q>) -> Running,
-) -> Option<sqlx::Result<Option<A>>>
+    all: fn(Lent, Vec<Q>) -> Running,
+) -> sqlx::Result<A>
 where
-    Q: Send + 'static,
+    Q: Clone + Send + 'static,
     A: Send + 'static,
-    Running: Future<Output = sqlx::Result<Vec<Option<A>>>> + Send + 'static,
+    Running: Future<Output = sqlx::Result<Vec<A>>> + Send + 'static,
 {
-    let store = store.clone();
+    let here = store.clone();
     let run = move |questions: Vec<Q>| {
-        let count = questions.len();
-        let running = all(store.clone(), questions);
+        let (count, store) = (questions.len(), here.clone());
         async move {
-            match running.await {
+            let found = match store.acquire().await {
+                Ok(connection) => all(connection, questions).await,
+                Err(error) => Err(error),
+            };
+            match found {
                 Ok(found) => found.into_iter().map(|one| Some(Ok(one))).collect(),
                 Err(sqlx::Error::PoolTimedOut) => (0..count)
                     .map(|_| Some(Err(sqlx::Error::PoolTimedOut)))
@@ -146,5 +197,9 @@ where
             }
         }
     };
-    read.ask(question, |_, _| true, run).await
+    if let Some(found) = read.ask(question.clone(), |_, _| true, run).await {
+        return found;
+    }
+    let alone = all(store.acquire().await?, vec![question]).await?;
+    alone.into_iter().next().ok_or(sqlx::Error::RowNotFound)
 }

@@ -93,17 +93,20 @@ impl Target {
         let inner = &self.0;
         // The pool tries a server that refuses connections again and again; nobody is to wait for that.
         let acquired = tokio::select! {
-            acquired = timeout_at(deadline, inner.pool.acquire()) => {
+            acquired = timeout_at(deadline, inner.warm.acquire()) => {
                 acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))
             }
             refused = inner.knock.until_refused() => Err(sqlx::Error::Io(refused)),
         };
         let mut connection = acquired.map_err(|error| unreachable(&inner.address, &error, None))?;
         match timeout_at(deadline, query.fetch_all(&mut *connection)).await {
-            Ok(Ok(rows)) => Ok(rows),
+            Ok(Ok(rows)) => {
+                connection.keep();
+                Ok(rows)
+            }
             Ok(Err(error)) => {
                 if error.as_database_error().is_none() {
-                    connection.close_on_drop();
+                    connection.close();
                 }
                 Err(TargetError::of_call(error))
             }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::knock::Knock;
 use super::verb::together;
 use super::{ConnectionDetails, Inner, Scope, Target, TargetError};
+use crate::warm::Warm;
 
 /// The server stops a statement that its caller has long given up on.
 const STATEMENT_TIMEOUT: &str = "30s";
@@ -181,7 +182,7 @@ pub(super) fn pool(
     Ok(Target(Arc::new(Inner {
         target_id,
         scope: scope.clone(),
-        pool,
+        warm: Warm::new(pool, details.max_open_connections as usize, PROBE_AFTER),
         address: door.address,
         knock: door.knock,
         iterations,

@@ -17,10 +17,10 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::secret::Password;
+use crate::warm::Warm;
 
 pub use details::{ConnectionDetails, redacted};
 pub use error::{Refusal, TargetError};
@@ -49,7 +49,7 @@ struct Defined {
 struct Inner {
     target_id: Uuid,
     scope: Scope,
-    pool: PgPool,
+    warm: Warm,
     address: String,
     knock: knock::Knock,
     iterations: Arc<AtomicU32>,

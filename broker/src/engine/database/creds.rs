@@ -14,7 +14,7 @@ use crate::logical::{
 use crate::ready::Credential;
 use crate::secret::Password;
 use crate::store::database::{ConfigRow, RoleRow};
-use crate::target::Recipe;
+use crate::target::{Recipe, Target};
 use crate::template::{Names, Template};
 use crate::ttl::{self, Granted};
 
@@ -39,15 +39,22 @@ const LEASE_ID_LENGTH: usize = 24;
 
 async fn read(call: &Call<'_>) -> Outcome {
     let mut taken = None;
+    // The role as this process read it last saves a read: the intent stands only if role and configuration still have the
+    // revisions that were read. Whatever else comes of a guess, it is not told before the role has been read.
+    let mut guess = guess(call);
     for _ in 0..TRIES {
-        let plan = plan(call).await?;
+        let guessed = guess.is_some();
+        let plan = match guess.take() {
+            Some(plan) => plan,
+            None => plan(call).await?,
+        };
         let lease_id = format!(
             "{}creds/{}/{}",
             call.mount.full_path(),
             plan.role.name,
             ids::base62(LEASE_ID_LENGTH)
         );
-        let (made, password, login) = make(call, &plan, &lease_id)
+        let (made, password, login) = make(call, &plan, &lease_id, guessed)
             .await
             .map_err(fault::of_issue)?;
         match made {
@@ -75,10 +82,23 @@ struct Plan {
 
 async fn plan(call: &Call<'_>) -> Result<Plan, Fault> {
     let (core, mount, name) = (call.core, call.mount, call.capture("name"));
-    let found = core.reads.role(&core.store, mount.mount_id, name).await?;
-    let Some((role, config)) = found else {
+    let Some((role, config)) = core.reads.role(mount.mount_id, name).await? else {
         return Err(Fault::bad(format!("unknown role: {name}")));
     };
+    plan_of(call, role, config)
+}
+
+/// A plan by the role as it was read last; None where that leads to none.
+fn guess(call: &Call<'_>) -> Option<Plan> {
+    let (core, mount, name) = (call.core, call.mount, call.capture("name"));
+    let (role, config) = core.reads.role_as_read_last(mount.mount_id, name)?;
+    let plan = plan_of(call, role, config).ok()?;
+    // One that was stored unverified may have been verified meanwhile.
+    plan.config.target_id.is_some().then_some(plan)
+}
+
+fn plan_of(call: &Call<'_>, role: RoleRow, config: Option<ConfigRow>) -> Result<Plan, Fault> {
+    let (core, mount, name) = (call.core, call.mount, call.capture("name"));
     let text = |field: &str| {
         role.settings
             .get(field)
@@ -158,17 +178,18 @@ async fn make(
     call: &Call<'_>,
     plan: &Plan,
     lease_id: &str,
+    guessed: bool,
 ) -> Result<(Made, Password, String), lease::LeaseError> {
     let token = &call.caller().token;
-    let login = login(call, plan)?;
-    let target = lease::reach_config(call.core, &plan.config).await?;
-    // Before the verifier: the server's iteration count is known once it has been asked anything.
-    let (core, mount_id) = (call.core, call.mount.mount_id);
-    let known = lease::digest(core, &target, mount_id, &plan.role.name, &plan.recipe).await?;
+    let prepared = prepare(call, plan).await;
+    let Some((login, target)) = (match prepared {
+        Err(_) if guessed => None,
+        prepared => prepared?,
+    }) else {
+        return Ok((Made::Stale, Password::new(""), String::new()));
+    };
+    let core = call.core;
     let Credential { password, verifier } = core.ready.take(target.iterations()).await;
-    if known.is_none() {
-        return Ok((Made::Stale, password, login));
-    }
     let path = format!("creds/{}", plan.role.name);
     let order = Order {
         lease_id,
@@ -183,6 +204,20 @@ async fn make(
     };
     let made = lease::issue(call.core, &order, &target, verifier.expose()).await?;
     Ok((made, password, login))
+}
+
+/// What comes before the intent: a name for the login, and the target with the recipe in force. None: the role is not what
+/// was read any more.
+async fn prepare(
+    call: &Call<'_>,
+    plan: &Plan,
+) -> Result<Option<(String, Target)>, lease::LeaseError> {
+    let login = login(call, plan)?;
+    let target = lease::reach_config(call.core, &plan.config).await?;
+    // Before the verifier: the server's iteration count is known once it has been asked anything.
+    let (core, mount_id) = (call.core, call.mount.mount_id);
+    let known = lease::digest(core, &target, mount_id, &plan.role.name, &plan.recipe).await?;
+    Ok(known.map(|_| (login, target)))
 }
 
 fn login(call: &Call<'_>, plan: &Plan) -> Result<String, Fault> {

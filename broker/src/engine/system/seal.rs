@@ -11,7 +11,10 @@ pub(super) async fn seal(call: &SpecialCall<'_>) -> Outcome {
         return nothing();
     }
     let token = call.token.as_ref().ok_or_else(Fault::unknown_caller)?;
-    let found = authority::admit(call.core, token)
+    let found = authority::look_up(call.core, token)
+        .await?
+        .ok_or_else(Fault::unknown_caller)?;
+    let found = authority::admit(call.core, found)
         .await?
         .ok_or_else(Fault::unknown_caller)?;
     if !found.may_come_from(Some(call.remote)) {

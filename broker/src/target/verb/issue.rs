@@ -130,7 +130,7 @@ impl Target {
 }
 
 /// Statements of a recipe can make the server quote what was put into them.
-pub(super) fn without(error: TargetError, verifier: &str) -> TargetError {
+fn without(error: TargetError, verifier: &str) -> TargetError {
     let mask = |text: String| text.replace(verifier, "{{password}}");
     match error {
         TargetError::Refused { refusal, message } => TargetError::Refused {

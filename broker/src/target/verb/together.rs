@@ -36,6 +36,23 @@ pub(in crate::target) struct Asked {
     deadline: Instant,
 }
 
+impl Asked {
+    fn request(&self) -> Issue<'_> {
+        Issue {
+            recipe: &self.recipe,
+            digest: &self.digest,
+            lease_id: &self.lease_id,
+            login: &self.login,
+            verifier: self.verifier.expose(),
+            ttl_seconds: self.ttl_seconds,
+            max_ttl_seconds: self.max_ttl_seconds,
+            cap_microseconds: self.cap_microseconds,
+            owners: &self.owners,
+            display_name: &self.display_name,
+        }
+    }
+}
+
 /// What a batch says to each of its members.
 #[derive(Clone)]
 pub(in crate::target) enum Answer {
@@ -113,6 +130,15 @@ impl Target {
         ) else {
             return Vec::new();
         };
+        if let [alone] = batch {
+            // The plain call costs the server less than the one for many.
+            let request = alone.request();
+            let made = self.issue(&request, deadline).await;
+            return vec![Some(match made {
+                Ok(_) => Answer::Issued,
+                Err((error, in_doubt)) => Answer::Refused(error, in_doubt),
+            })];
+        }
         let texts = |of: fn(&Asked) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
         let (ids, logins) = (texts(|a| &a.lease_id), texts(|a| &a.login));
         let verifiers = texts(|a| a.verifier.expose());
@@ -167,10 +193,6 @@ impl Target {
         let answer = match made {
             Ok(made) if made.len() == batch.len() => Answer::Issued,
             Ok(_) => Answer::Alone { in_doubt: true },
-            Err(failure) if batch.len() == 1 => Answer::Refused(
-                super::issue::without(failure.error, verifiers[0]),
-                failure.in_doubt,
-            ),
             Err(failure) => Answer::Alone {
                 in_doubt: failure.in_doubt,
             },

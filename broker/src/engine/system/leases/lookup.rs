@@ -11,7 +11,7 @@ use crate::store::tokens_by_path;
 pub(super) async fn lookup(call: &Call<'_>) -> Outcome {
     let lease_id = lease_id(call)?;
     let store = &call.core.store;
-    let data = if let Some(lease) = call.core.reads.lease(store, lease_id).await? {
+    let data = if let Some(lease) = call.core.reads.lease(lease_id).await? {
         // One that is ending is shown until its target has said that it has ended.
         if lease.left_seconds < 0 && !lease.is_ending {
             return Err(Fault::bad("invalid lease"));
