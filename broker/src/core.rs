@@ -4,7 +4,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::authority::PolicyCache;
-use crate::lease::{Errands, Intents};
+use crate::lease::{Errands, Intents, Renewals};
 use crate::ready::Ready;
 use crate::seal::{KeySource, Keys, Unsealing};
 use crate::store::reads::Reads;
@@ -59,6 +59,8 @@ pub struct Core {
     pub reads: Reads,
     /// Leases about to be written down.
     pub intents: Intents,
+    /// Renewals about to be written down.
+    pub renewals: Renewals,
     /// What requests leave to the tasks that tend to leases.
     pub errands: Errands,
     /// Work beside the requests, ended at shutdown.

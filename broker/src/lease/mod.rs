@@ -32,7 +32,7 @@ pub use mount::{end_mount, move_mount, path_in_use, role_written};
 pub use owner::{Notice, end_orphaning, end_owner, end_tree, move_owner};
 pub use reach::{open_details, reach_config, scope};
 pub use recipe::{recipe, recipe_name};
-pub use renew::{Renewal, renew};
+pub use renew::{Renewal, Renewals, renew};
 pub use terms::{mount_ttl, wish};
 pub use worker::work;
 

@@ -5,16 +5,37 @@ use std::sync::Arc;
 use super::digest::overtake;
 use super::{LeaseError, reach};
 use crate::core::Core;
+use crate::gather::{Gather, Limits};
+use crate::logical::Fault;
+use crate::store::database::ConfigRow;
 use crate::store::leases::{self, LeaseRow};
-use crate::target::{Recipe, Refusal};
+use crate::target::{Recipe, Refusal, Target, TargetError};
+use crate::warm::Warm;
 
 /// How often a recipe may turn out to be another one.
 const TRIES: usize = 4;
+
+/// One at a time: two could wait for each other's rows in a circle.
+const LIMITS: Limits = Limits {
+    runners: 1,
+    batch: 128,
+};
+
+/// Where renewals come together that targets have granted: lease ids and seconds from now.
+pub struct Renewals(Arc<Gather<(String, i64), ()>>);
+
+impl Default for Renewals {
+    fn default() -> Self {
+        Renewals(Gather::new(LIMITS))
+    }
+}
 
 /// What is asked for.
 pub struct Renewal<'a> {
     /// The lease, as read in this request.
     pub lease: &'a LeaseRow,
+    /// The configuration of its role, as it is now: a way to its target, if it still leads there.
+    pub config: &'a ConfigRow,
     /// The recipe of its role, as it is now.
     pub recipe: &'a Recipe,
     /// Seconds from now.
@@ -55,19 +76,53 @@ pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, Lease
         }
         tries += 1;
     };
-    leases::renewed(&core.store, std::slice::from_ref(lease_id), &[granted]).await?;
+    note(core, lease_id, granted).await?;
     Ok(granted)
 }
 
-async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Result<i64, LeaseError> {
-    let (ttl, max_ttl) = (renewal.ttl_seconds, renewal.max_ttl_seconds);
-    reach::ask(core, renewal.lease.target_id, |target| {
-        let (lease_id, recipe) = (renewal.lease.lease_id.clone(), recipe.clone());
+/// Writes down what was granted, with others if there are any.
+async fn note(core: &Core, lease_id: &str, granted: i64) -> Result<(), Fault> {
+    let warm = core.warm.clone();
+    let run = move |batch: Vec<(String, i64)>| {
+        let warm = warm.clone();
         async move {
-            let digest = target.recipe_digest(&recipe).await?;
-            let renewed = target.renew(&lease_id, ttl, max_ttl, &digest).await?;
-            Ok(renewed.ttl_seconds)
+            let written = note_all(&warm, &batch).await;
+            batch
+                .iter()
+                .map(|_| written.as_ref().ok().copied())
+                .collect()
         }
-    })
-    .await
+    };
+    // Of two for one lease that come together either may be written: the target's own word follows.
+    let noted = (lease_id.to_owned(), granted);
+    match core.renewals.0.ask(noted, |_, _| true, run).await {
+        Some(()) => Ok(()),
+        None => Ok(leases::renewed(&core.store, &[lease_id.to_owned()], &[granted]).await?),
+    }
+}
+
+async fn note_all(warm: &Warm, batch: &[(String, i64)]) -> sqlx::Result<()> {
+    let (ids, seconds): (Vec<String>, Vec<i64>) = batch.iter().cloned().unzip();
+    let mut store = warm.acquire().await?;
+    leases::renewed(&mut *store, &ids, &seconds).await?;
+    store.keep();
+    Ok(())
+}
+
+async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Result<i64, LeaseError> {
+    let ask = |target: Target| {
+        let (lease_id, recipe) = (renewal.lease.lease_id.clone(), recipe.clone());
+        let (ttl, max_ttl) = (renewal.ttl_seconds, renewal.max_ttl_seconds);
+        async move { target.renew(&lease_id, ttl, max_ttl, &recipe).await }
+    };
+    if renewal.config.target_id == Some(renewal.lease.target_id)
+        && let Ok(target) = reach::reach_config(core, renewal.config).await
+    {
+        match ask(target).await {
+            // Another way may lead there.
+            Err(TargetError::Unreachable { .. } | TargetError::Unfit(_)) => {}
+            renewed => return Ok(renewed?),
+        }
+    }
+    reach::ask(core, renewal.lease.target_id, ask).await
 }

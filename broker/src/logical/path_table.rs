@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Caller, Operation, Outcome, Request};
 use crate::core::Core;
 use crate::fields::{FieldType, FieldValue};
-use crate::mount::Mount;
+use crate::mount::{Mount, MountTable};
 
 /// What a handler returns while it works.
 pub type RunFuture<'a, T = Outcome> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -155,6 +155,8 @@ pub struct Call<'a> {
     pub request: &'a Request,
     /// The mount it came through.
     pub mount: &'a Mount,
+    /// All there are, as read in this request.
+    pub mounts: &'a MountTable,
     /// What the pattern captured; a capture overrides a body field of the same name.
     pub captures: Captures,
     /// Declared fields that were given, coerced. A field that is absent is not there; one given as null

@@ -103,6 +103,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         errands: Default::default(),
         ready: Default::default(),
         intents: Default::default(),
+        renewals: Default::default(),
         reads: Reads::new(warm),
     });
     if installation.is_initialised()

@@ -158,13 +158,25 @@ pub async fn accessors(store: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> 
 /// Within a transaction that makes something under a token: holds its row, so that its end waits, and reads it.
 /// None: it lives no more, and nothing may be made under it.
 pub async fn hold(store: &mut PgConnection, token_id: i64) -> sqlx::Result<Option<TokenRow>> {
-    sqlx::query(
-        "select from leasehold_broker.tokens where token_id = $1 and ended_at is null for share",
+    // What ends a tree ends those above first and looks for children last: whoever has this row before that is found, and
+    // whoever waits for it finds it ended.
+    let row = sqlx::query(
+        "with recursive held as materialized ( \
+             select * from leasehold_broker.tokens where token_id = $1 and ended_at is null for share), \
+         line as ( \
+             select token_id, parent_id, ended_at, expires_at from held \
+             union all \
+             select above.token_id, above.parent_id, above.ended_at, above.expires_at \
+               from leasehold_broker.tokens above join line on above.token_id = line.parent_id) \
+         select token_id, accessor, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left, orphan, \
+                renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at, \
+                expires_at, last_renewed_at, clock_timestamp() as read_at \
+           from held where not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())",
     )
     .bind(token_id)
-    .execute(&mut *store)
+    .fetch_optional(store)
     .await?;
-    by_id(store, token_id).await
+    row.as_ref().map(from_row).transpose()
 }
 
 /// The store's clock.

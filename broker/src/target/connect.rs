@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use uuid::Uuid;
 
 use super::knock::Knock;
-use super::verb::together;
+use super::verb::{renewals, together};
 use super::{ConnectionDetails, Inner, Scope, Target, TargetError};
 use crate::warm::Warm;
 
@@ -188,6 +188,7 @@ pub(super) fn pool(
         iterations,
         recipes: Mutex::default(),
         issues: together(),
+        renewals: renewals(),
     })))
 }
 

@@ -25,8 +25,7 @@ use crate::warm::Warm;
 pub use details::{ConnectionDetails, redacted};
 pub use error::{Refusal, TargetError};
 pub use verb::{
-    Change, ChangeKind, Ended, Held, Issue, Issued, LeaseState, Outcome, Owner, Recipe, Renewed,
-    Settled,
+    Change, ChangeKind, Ended, Held, Issue, Issued, LeaseState, Outcome, Owner, Recipe, Settled,
 };
 pub use verify::{Verified, verify};
 
@@ -55,6 +54,7 @@ struct Inner {
     iterations: Arc<AtomicU32>,
     recipes: Mutex<HashMap<String, Defined>>,
     issues: Arc<verb::Together>,
+    renewals: Arc<verb::Renewals>,
 }
 
 /// A handle on one target through one configuration. Cheap to clone.

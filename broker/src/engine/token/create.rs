@@ -1,6 +1,7 @@
 //! `auth/token/create*` (contract 5.3), in the contract's order of checks.
 
 use serde_json::{Map, Value};
+use sqlx::Connection;
 
 use super::policies::{self, Wish as PolicyWish, matches_glob};
 use super::role::TokenRole;
@@ -117,7 +118,8 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     }
     let core = call.core;
     let parent_id = caller.token.token_id.ok_or_else(Fault::unknown_caller)?;
-    let mut store = core.store.begin().await?;
+    let mut lent = core.warm.acquire().await?;
+    let mut store = lent.begin().await?;
     let parent = tokens::hold(&mut store, parent_id)
         .await?
         .ok_or_else(Fault::unknown_caller)?;
@@ -181,6 +183,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     };
     let known = crate::store::policies::revisions(&mut *store, &auth.policies).await?;
     store.commit().await?;
+    lent.keep();
     let is_known = |name: &str| name == ROOT || known.iter().any(|(known, _)| known == name);
     let unknown = auth.policies.iter().filter(|name| !is_known(name));
     warnings.extend(unknown.map(|name| format!("Policy {name:?} does not exist")));

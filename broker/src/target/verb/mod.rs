@@ -15,7 +15,7 @@ pub use inventory::Held;
 pub use issue::{Issue, Issued, Outcome, Settled};
 pub use owner::Owner;
 pub use recipe::Recipe;
-pub use renew::Renewed;
+pub(in crate::target) use renew::{Renewals, renewals};
 pub(super) use together::{Together, together};
 
 use sqlx::postgres::types::PgInterval;

@@ -1,40 +1,126 @@
-//! `renew`.
+//! `renew`: renewals of one recipe that come at the same moment go in one call, one transaction, one commit.
+//!
+//! All of them or none: where one is refused, each is asked for alone. A renewal may be sent again.
 
+use std::sync::Arc;
+
+use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
 use super::seconds;
+use crate::gather::{Gather, Limits};
 use crate::target::call::DEADLINE;
-use crate::target::{Target, TargetError};
+use crate::target::{Recipe, Target, TargetError};
 
-/// A lease after its renewal.
-#[derive(Clone, Copy, Debug)]
-pub struct Renewed {
-    /// Seconds it has from now.
-    pub ttl_seconds: i64,
+/// Two at once, so that one computes while the other's commit reaches the disk.
+const LIMITS: Limits = Limits {
+    runners: 2,
+    batch: 64,
+};
+
+/// Where renewals come together. The answers are whole seconds from now.
+pub(in crate::target) type Renewals = Gather<Asked, Result<i64, TargetError>>;
+
+/// One renewal, waiting.
+#[derive(Clone)]
+pub(in crate::target) struct Asked {
+    lease_id: String,
+    ttl_seconds: i64,
+    max_ttl_seconds: i64,
+    digest: String,
+    /// Statements of the recipe's own lock what nobody here knows: such a renewal has a transaction for itself.
+    alone: bool,
 }
 
+/// A new, empty place.
+pub(in crate::target) fn renewals() -> Arc<Renewals> {
+    Gather::new(LIMITS)
+}
+
+const RENEW: &str = "\
+select renewed.ttl_seconds \
+  from unnest($1::text[], $2::interval[], $3::interval[], $4::text[]) as r (lease_id, ttl, max_ttl, digest), \
+       lateral leasehold.renew(r.lease_id, ttl => r.ttl, max_ttl => r.max_ttl, digest => r.digest, scope => $5) as renewed";
+
 impl Target {
-    /// Gives a lease `ttl_seconds` from now, capped by `max_ttl_seconds` from its issue.
+    /// Gives a lease `ttl_seconds` from now, capped by `max_ttl_seconds` from its issue; the seconds it has then.
     pub async fn renew(
         &self,
         lease_id: &str,
         ttl_seconds: i64,
         max_ttl_seconds: i64,
-        digest: &str,
-    ) -> Result<Renewed, TargetError> {
+        recipe: &Recipe,
+    ) -> Result<i64, TargetError> {
+        let asked = Asked {
+            lease_id: lease_id.to_owned(),
+            ttl_seconds,
+            max_ttl_seconds,
+            digest: self.recipe_digest(recipe).await?,
+            alone: !recipe.renewal_statements.is_empty(),
+        };
+        let target = self.clone();
+        let run = move |batch: Vec<Asked>| {
+            let target = target.clone();
+            async move {
+                match batch.as_slice() {
+                    [alone] => vec![Some(target.renew_one(alone).await)],
+                    batch => target.renew_all(batch).await,
+                }
+            }
+        };
+        let together = |one: &Asked, other: &Asked| !one.alone && !other.alone;
+        match self.0.renewals.ask(asked.clone(), together, run).await {
+            Some(renewed) => renewed,
+            None => self.renew_one(&asked).await,
+        }
+    }
+
+    async fn renew_one(&self, asked: &Asked) -> Result<i64, TargetError> {
         let (ttl_seconds,): (i64,) = self
             .row(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as(
                     "select ttl_seconds from leasehold.renew($1, ttl => $2, max_ttl => $3, digest => $4, scope => $5)",
                 )
-                .bind(lease_id)
-                .bind(seconds(ttl_seconds))
-                .bind(seconds(max_ttl_seconds))
-                .bind(digest)
+                .bind(&asked.lease_id)
+                .bind(seconds(asked.ttl_seconds))
+                .bind(seconds(asked.max_ttl_seconds))
+                .bind(&asked.digest)
                 .bind(&self.0.scope.name)
             })
             .await
             .map_err(|failure| failure.error)?;
-        Ok(Renewed { ttl_seconds })
+        Ok(ttl_seconds)
+    }
+
+    async fn renew_all(&self, batch: &[Asked]) -> Vec<Option<Result<i64, TargetError>>> {
+        // By id, so that two batches with the same leases do not wait for each other in a circle.
+        let mut order: Vec<usize> = (0..batch.len()).collect();
+        order.sort_by_key(|&at| &batch[at].lease_id);
+        let sorted = || order.iter().map(|&at| &batch[at]);
+        let ids: Vec<&str> = sorted().map(|asked| asked.lease_id.as_str()).collect();
+        let digests: Vec<&str> = sorted().map(|asked| asked.digest.as_str()).collect();
+        let ttls: Vec<PgInterval> = sorted().map(|asked| seconds(asked.ttl_seconds)).collect();
+        let max_ttls: Vec<PgInterval> = sorted()
+            .map(|asked| seconds(asked.max_ttl_seconds))
+            .collect();
+        let renewed: Result<Vec<(i64,)>, _> = self
+            .rows(Instant::now() + DEADLINE, &|| {
+                sqlx::query_as(RENEW)
+                    .bind(&ids)
+                    .bind(&ttls)
+                    .bind(&max_ttls)
+                    .bind(&digests)
+                    .bind(&self.0.scope.name)
+            })
+            .await;
+        let mut answers: Vec<Option<Result<i64, TargetError>>> = vec![None; batch.len()];
+        if let Ok(renewed) = renewed
+            && renewed.len() == batch.len()
+        {
+            for (&at, (seconds,)) in order.iter().zip(renewed) {
+                answers[at] = Some(Ok(seconds));
+            }
+        }
+        answers
     }
 }

@@ -5,7 +5,7 @@ use crate::duration::Span;
 use crate::fields::FieldValue;
 use crate::lease::{self, LeaseError, Renewal};
 use crate::logical::{Call, Fault, LeaseReply, Outcome, Response};
-use crate::store::{mounts, tokens_by_path};
+use crate::store::tokens_by_path;
 use crate::target::{Refusal, TargetError};
 use crate::ttl;
 
@@ -21,7 +21,7 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
     if lease.is_ending {
         return Err(Fault::bad("lease expired"));
     }
-    let Some(mount) = mounts::by_id(&core.store, lease.mount_id).await? else {
+    let Some(mount) = call.mounts.by_id(lease.mount_id) else {
         return Err(Fault::bad("lease not found"));
     };
     let found = core.reads.role(lease.mount_id, &lease.role);
@@ -36,11 +36,11 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
         .get("db_name")
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
-    if config.is_none() {
+    let Some(config) = config else {
         return Err(failed(&format!(
             "failed to find entry for connection with name: \"{db_name}\""
         )));
-    }
+    };
     let increment = call
         .fields
         .get("increment")
@@ -49,13 +49,14 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
         .whole_seconds();
     let granted = ttl::grant(
         lease::wish(&role, increment),
-        lease::mount_ttl(&core.settings, &mount),
+        lease::mount_ttl(&core.settings, mount),
         Span::from_seconds(lease.age_seconds),
     )
     .map_err(|error| failed(&error.to_string()))?;
     let recipe = lease::recipe(&mount.accessor, &role);
     let renewal = Renewal {
         lease: &lease,
+        config: &config,
         recipe: &recipe,
         ttl_seconds: granted.ttl.seconds(),
         max_ttl_seconds: granted.hard_stop.unwrap_or(granted.ttl).seconds(),
