@@ -367,3 +367,30 @@ fn a_configuration_says_what_its_target_lacks() -> Result<()> {
     scene.root.delete("sys/mounts/db")?.expect(204)?;
     scene.until_nothing_is_left()
 }
+
+#[test]
+fn one_session_on_a_target_serves_many_at_once() -> Result<()> {
+    let scene = Scene::start()?;
+    scene
+        .root
+        .put("db/config/pg", json!({ "max_open_connections": 1 }))?
+        .expect(204)?;
+    // A recipe of statements: each of its issues is a call of its own.
+    std::thread::scope(|threads| {
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                let root = scene.root.clone();
+                threads.spawn(move || -> Result<()> {
+                    for _ in 0..15 {
+                        root.get("db/creds/app")?.expect(200)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().expect("a client does not panic")?;
+        }
+        Ok(())
+    })
+}

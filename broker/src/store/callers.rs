@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, PgPool, Row};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::cidr;
 use crate::logical::{BatchClaims, TokenIdentity};
@@ -32,7 +33,7 @@ impl Found {
 }
 
 /// A token lives while neither it nor any token above it has ended or expired. With it come the revisions of its policies,
-/// and the number of the table of mounts as it is in the same moment, even where no token is found.
+/// and the mark of the table of mounts as it is in the same moment, even where no token is found.
 const SERVICES: &str = "\
 with recursive line as (
     select t.token_id as first_id, t.parent_id, t.expires_at from leasehold_broker.tokens t
@@ -68,16 +69,18 @@ select $1 > clock_timestamp()
    and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp()) as alive,
    ceil(extract(epoch from $1 - clock_timestamp()))::bigint as ttl_seconds";
 
-/// The number of the table of mounts, and those of these tokens that live, in any order; their hash says which.
+/// The mark of the table of mounts, and those of these tokens that live, in any order; their hash says which.
 pub async fn services(
     store: impl PgExecutor<'_>,
     token_hashes: &[Vec<u8>],
-) -> sqlx::Result<(i64, Vec<Found>)> {
+) -> sqlx::Result<(Uuid, Vec<Found>)> {
     let rows = sqlx::query(SERVICES)
         .bind(token_hashes)
         .fetch_all(store)
         .await?;
-    let mounts = rows.first().map_or(Ok(0), |row| row.try_get("mounts"))?;
+    let mounts = rows
+        .first()
+        .map_or(Ok(Uuid::nil()), |row| row.try_get("mounts"))?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         if row.try_get::<Option<i64>, _>("token_id")?.is_some() {

@@ -56,10 +56,16 @@ pub enum Recorded {
     Stale,
 }
 
-const RECORD: &str = "\
+/// The statement that writes one intent down; what it builds on is held in place.
+macro_rules! record {
+    ($hold:literal) => {
+        concat!(
+            "\
 with recursive token as (
     select token_id from leasehold_broker.tokens
-     where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) for share
+     where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) ",
+            $hold,
+            "
 ), line as (
     select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth
       from leasehold_broker.tokens where token_id = $11
@@ -67,12 +73,18 @@ with recursive token as (
     select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
       from leasehold_broker.tokens t join line on t.token_id = line.parent_id
 ), mount as (
-    select mount_id from leasehold_broker.mounts where mount_id = $2 and state = 'active' for share
+    select mount_id from leasehold_broker.mounts where mount_id = $2 and state = 'active' ",
+            $hold,
+            "
 ), role as (
-    select name from leasehold_broker.database_roles where mount_id = $2 and name = $7 and revision = $8 for share
+    select name from leasehold_broker.database_roles where mount_id = $2 and name = $7 and revision = $8 ",
+            $hold,
+            "
 ), config as (
     select config_id from leasehold_broker.database_configs
-     where config_id = $4 and revision = $5 and state = 'live' and target_id = $6 for share
+     where config_id = $4 and revision = $5 and state = 'live' and target_id = $6 ",
+            $hold,
+            "
 ), alive as (
     select ($11::bigint is null or exists (select from token))
        and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())
@@ -92,11 +104,35 @@ select (select it from alive) as alive,
        ($14 - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap,
        array(select accessor from line order by depth) as accessors,
        array(select (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint from line order by depth) as ttls,
-       array(select revision from line order by depth) as revisions";
+       array(select revision from line order by depth) as revisions"
+        )
+    };
+}
+/// Waits for whoever is changing what the intent builds on.
+const RECORD: &str = record!("for share");
+/// Finds nothing where somebody is changing it.
+const TRY_RECORD: &str = record!("for share skip locked");
 
 /// Writes an intent down, if everything it builds on still stands; holds all of that in place until it is committed.
 pub async fn record(store: impl PgExecutor<'_>, intent: &Intent) -> sqlx::Result<Recorded> {
-    let row = sqlx::query(RECORD)
+    write(store, RECORD, intent).await
+}
+
+/// The same, waiting for nobody. None: it does not stand, or can not be written without waiting.
+pub async fn try_record(
+    store: impl PgExecutor<'_>,
+    intent: &Intent,
+) -> sqlx::Result<Option<Recorded>> {
+    let recorded = write(store, TRY_RECORD, intent).await?;
+    Ok(Some(recorded).filter(|recorded| matches!(recorded, Recorded::Placed { .. })))
+}
+
+async fn write(
+    store: impl PgExecutor<'_>,
+    statement: &'static str,
+    intent: &Intent,
+) -> sqlx::Result<Recorded> {
+    let row = sqlx::query(statement)
         .bind(&intent.lease_id)
         .bind(intent.mount_id)
         .bind(&intent.path)

@@ -84,8 +84,8 @@ pub async fn at(
     row.as_ref().map(from_row).transpose()
 }
 
-/// All there are, with the number of this state of them.
-pub async fn table(store: impl PgExecutor<'_>) -> sqlx::Result<(i64, MountTable)> {
+/// All there are, with the mark of this state of them.
+pub async fn table(store: impl PgExecutor<'_>) -> sqlx::Result<(Uuid, MountTable)> {
     let rows = sqlx::query(
         "select r.revision as table_revision, m.mount_id, kind, path, type, accessor, description, config, options, local, \
                 seal_wrap, external_entropy_access, state \
@@ -95,7 +95,7 @@ pub async fn table(store: impl PgExecutor<'_>) -> sqlx::Result<(i64, MountTable)
     .await?;
     let revision = rows
         .first()
-        .map_or(Ok(0), |row| row.try_get("table_revision"))?;
+        .map_or(Ok(Uuid::nil()), |row| row.try_get("table_revision"))?;
     let mut mounts = Vec::with_capacity(rows.len());
     for row in &rows {
         if row.try_get::<Option<Uuid>, _>("mount_id")?.is_some() {

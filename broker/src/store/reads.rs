@@ -39,11 +39,11 @@ pub struct Front {
 /// Where reads come together.
 pub struct Reads {
     store: Warm,
-    fronts: Read<Option<Vec<u8>>, (i64, Option<Found>)>,
+    fronts: Read<Option<Vec<u8>>, (Uuid, Option<Found>)>,
     roles: Read<RoleName, Option<RoleAndConfig>>,
     leases: Read<String, Option<LeaseRow>>,
-    /// All mounts, and the number under which they were read.
-    mounts: RwLock<(i64, Arc<MountTable>)>,
+    /// All mounts, and the mark under which they were read.
+    mounts: RwLock<(Uuid, Arc<MountTable>)>,
     /// What was read last; never counts by itself.
     last_roles: Mutex<HashMap<RoleName, RoleAndConfig>>,
 }
@@ -88,8 +88,8 @@ impl Reads {
         Ok(self.front(Some(token_hash)).await?.found)
     }
 
-    /// The mounts as they were at this number, or later.
-    async fn mounts_at(&self, revision: i64) -> sqlx::Result<Arc<MountTable>> {
+    /// The mounts as they were at this mark, or later.
+    async fn mounts_at(&self, revision: Uuid) -> sqlx::Result<Arc<MountTable>> {
         let known = self.known_mounts();
         if known.0 == revision {
             return Ok(known.1);
@@ -106,7 +106,7 @@ impl Reads {
         Ok(table)
     }
 
-    fn known_mounts(&self) -> (i64, Arc<MountTable>) {
+    fn known_mounts(&self) -> (Uuid, Arc<MountTable>) {
         self.mounts
             .read()
             .unwrap_or_else(|broken| broken.into_inner())

@@ -5,5 +5,6 @@ mod crash_steps;
 mod halfway;
 mod intents;
 mod owners;
+mod remembered;
 mod restore;
 mod several;

@@ -61,15 +61,19 @@ impl Stage {
             }),
         )?
         .expect(204)?;
-        // Logins that are members of a group that holds the grants, and the guide's.
-        for (name, field, how) in [
-            ("member", "member_of", "readers"),
-            ("other", "member_of", "readers"),
-            ("readonly", "creation_statements", READONLY),
+        // Logins that are members of a group that holds the grants, and the guide's: by a group of the role's own, or each
+        // with its own grants.
+        for (name, field, how, grants) in [
+            ("member", "member_of", "readers", "own"),
+            ("other", "member_of", "readers", "own"),
+            ("readonly", "creation_statements", READONLY, "own"),
+            ("shared", "creation_statements", READONLY, "shared"),
         ] {
             root.put(
                 &format!("database/roles/{name}"),
-                json!({"db_name": "postgresql", field: [how], "default_ttl": "1h", "max_ttl": "24h"}),
+                json!({
+                    "db_name": "postgresql", field: [how], "grants": grants, "default_ttl": "1h", "max_ttl": "24h",
+                }),
             )?
             .expect(204)?;
         }

@@ -16,31 +16,36 @@ const MEASURED: Duration = Duration::from_secs(10);
 const CEILING_SECONDS: u32 = 8;
 const TABLES: usize = 10;
 
-/// Measures it on one table, then on ten.
+/// Measures it on one table, then on ten; with the grants of all logins shared, and with each login's own.
 pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
     let stock = stock(stage)?;
-    let tally = pairs(stage).await?;
-    ensure_clean(&tally)?;
-    table.ratio(
-        &format!("the guide's recipe on one table, issue and revoke, at most {LIVE} live, {CLIENTS} clients"),
-        tally.rate(),
-        "pairs/s",
-        ("stock with the same statements, one session", stock),
-        Some(3.0),
-    );
-    stage.clear("database/creds/readonly")?;
+    let ways = [
+        ("shared", "grants shared", Some(3.0)),
+        ("readonly", "grants of their own", None),
+    ];
+    for (role, how, bar) in ways {
+        let tally = pairs(stage, role).await?;
+        table.ratio(
+            &format!("the guide's recipe on one table, {how}: issue and revoke, at most {LIVE} live, {CLIENTS} clients"),
+            tally.rate(),
+            "pairs/s",
+            ("stock with the same statements, one session", stock),
+            bar,
+        );
+    }
     stage.cluster.psql(
         "do $$ begin for n in 2..10 loop execute format('create table table_%s (id int)', n); end loop; end $$",
     )?;
-    let tally = pairs(stage).await?;
-    ensure_clean(&tally)?;
-    table.add(Line {
-        what: format!("the same on {TABLES} tables"),
-        measured: format!("{:.1} pairs/s", tally.rate()),
-        against: String::new(),
-        reached: None,
-    });
-    stage.clear("database/creds/readonly")
+    for (role, how, _) in ways {
+        let tally = pairs(stage, role).await?;
+        table.add(Line {
+            what: format!("the same on {TABLES} tables, {how}"),
+            measured: format!("{:.1} pairs/s", tally.rate()),
+            against: String::new(),
+            reached: None,
+        });
+    }
+    Ok(())
 }
 
 fn ensure_clean(tally: &Tally) -> Result<()> {
@@ -53,13 +58,14 @@ fn ensure_clean(tally: &Tally) -> Result<()> {
     Ok(())
 }
 
-/// Fills up to the limit first; only pairs are measured.
-async fn pairs(stage: &Stage) -> Result<Tally> {
+/// Fills up to the limit first; only pairs are measured. Nothing is left.
+async fn pairs(stage: &Stage, role: &str) -> Result<Tally> {
+    let path = format!("database/creds/{role}");
     let each = LIVE / CLIENTS - 1;
     let mut workers = Vec::with_capacity(CLIENTS);
     let mut client = Client::connect(stage.served.address()).await?;
     for client_number in 0..CLIENTS {
-        let issue = stage.request_of(client_number, "GET", "database/creds/readonly", "");
+        let issue = stage.request_of(client_number, "GET", &path, "");
         let mut live = VecDeque::with_capacity(each + 1);
         for _ in 0..each {
             live.push_back(text(client.send(&issue).await?, "lease_id")?.to_owned());
@@ -70,7 +76,10 @@ async fn pairs(stage: &Stage) -> Result<Tally> {
             live,
         });
     }
-    drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await
+    let tally = drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await?;
+    ensure_clean(&tally)?;
+    stage.clear(&path)?;
+    Ok(tally)
 }
 
 struct Pair {

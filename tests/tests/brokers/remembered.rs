@@ -1,0 +1,64 @@
+//! What a broker remembers is a guess: it counts only if it is still so when it is used, whoever has changed it.
+
+use anyhow::Result;
+use leasehold_tests::{Cluster, Engine, Options, Served, Setup};
+use serde_json::{Value, json};
+
+/// The duration of a fresh lease of role `r`.
+fn granted(engine: &Engine) -> Result<Value> {
+    let answer = engine.ask("r")?.expect(200)?;
+    Ok(answer.at("/lease_duration")?.clone())
+}
+
+#[test]
+fn what_another_broker_has_changed_counts_at_once() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let one = Served::start(&cluster, "store", "")?;
+    let two = one.beside(&Setup::default())?;
+    let here = Engine::ready(&one.root(), "db", cluster.port())?;
+    let elsewhere = two.root();
+    let there = here.seen_by(&elsewhere);
+
+    // Roles, again and again: what was written last is what is issued.
+    assert_eq!(granted(&here)?, json!(3600));
+    for seconds in [60, 120, 180] {
+        let role = json!({ "db_name": "c", "creation_statements": [Engine::LOGIN], "default_ttl": seconds });
+        elsewhere.put("db/roles/r", role)?.expect(204)?;
+        assert_eq!(granted(&here)?, json!(seconds));
+        assert_eq!(granted(&there)?, json!(seconds));
+    }
+
+    // Connections: who may use them, and how logins are called.
+    let connection = |changes: Value| elsewhere.put("db/config/c", changes)?.expect(204);
+    connection(json!({ "username_template": "renamed-{{random 12}}" }))?;
+    assert!(here.issue("r")?.1.starts_with("renamed-"));
+    connection(json!({ "allowed_roles": "others" }))?;
+    here.ask("r")?.expect(400)?;
+    connection(json!({ "allowed_roles": "*" }))?;
+    here.ask("r")?.expect(200)?;
+    elsewhere.delete("db/config/c")?.expect(204)?;
+    let refused = here.ask("r")?;
+    assert!(refused.status >= 400, "{refused:?}");
+    there.connect("c", cluster.port())?;
+    here.ask("r")?.expect(200)?;
+
+    // Roles that are gone, and are there again.
+    elsewhere.delete("db/roles/r")?.expect(204)?;
+    here.ask("r")?.expect(400)?;
+    there.role("r", "c", json!([Engine::LOGIN]))?;
+    assert_eq!(granted(&here)?, json!(3600));
+
+    // Mounts: new ones, tuned ones, and those that are gone or somewhere else.
+    here.ask("r")?.expect(200)?;
+    let other = Engine::ready(&elsewhere, "other", cluster.port())?;
+    other.seen_by(here.actor()).ask("r")?.expect(200)?;
+    elsewhere
+        .post("sys/mounts/db/tune", json!({ "max_lease_ttl": "90s" }))?
+        .expect(204)?;
+    assert_eq!(granted(&here)?, json!(90));
+    there.disable()?.expect(204)?;
+    here.ask("r")?.expect(404)?;
+    Engine::ready(&elsewhere, "db", cluster.port())?;
+    assert_eq!(granted(&here)?, json!(3600));
+    Ok(())
+}
