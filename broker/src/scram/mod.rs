@@ -64,10 +64,13 @@ pub fn verifiers(passwords: &[Password], salts: &[Salt], iterations: u32) -> Vec
     made
 }
 
+/// Derives so many keys at once: bytes of passwords, salts, iterations. None: this processor can not.
+type Derive<const N: usize> = fn(&[&[u8]; N], &[Salt; N], u32) -> Option<[Key; N]>;
+
 /// The first so many, if there are as many and the processor can.
 fn together<const N: usize>(
     (passwords, salts): (&[Password], &[Salt]),
-    derive: fn(&[&[u8]; N], &[Salt; N], u32) -> Option<[Key; N]>,
+    derive: Derive<N>,
     iterations: u32,
 ) -> Option<Vec<Verifier>> {
     let (passwords, salts) = (passwords.first_chunk::<N>()?, salts.first_chunk::<N>()?);
