@@ -17,6 +17,7 @@ mod gate;
 pub mod golden;
 mod lease;
 pub mod memory;
+mod port;
 mod proxy;
 mod refusal;
 mod served;

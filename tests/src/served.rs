@@ -4,7 +4,6 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -56,8 +55,7 @@ impl Served {
     /// Starts a broker on a database that is there, whatever is in it; it may be sealed, or not initialised.
     pub fn spawned(port: u16, store: &str, setup: &Setup) -> Result<Served> {
         let folder = tempfile_folder()?;
-        let own_port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{own_port}");
+        let address = format!("127.0.0.1:{}", crate::port::free()?);
         let url = format!(
             "postgresql://{}:{}@127.0.0.1:{}/{store}?sslmode=disable",
             Cluster::SUPERUSER,

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::OpenOptions;
-use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
 use super::{Cluster, place, prefix, wait_until};
+use crate::port;
 
 /// How long a server may take to come up (crash recovery included) or to go down.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ impl Cluster {
         const TRIES: usize = 5;
         let mut last = None;
         for _ in 0..TRIES {
-            self.port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+            self.port = port::free()?;
             match self.start_again() {
                 Ok(()) => return Ok(()),
                 Err(error) => last = Some(error),
