@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{LeaseError, intents, reach_config, settle};
 use crate::core::Core;
 use crate::logical::{Fault, TokenIdentity};
+use crate::secret::Verifier;
 use crate::store::database::ConfigRow;
 use crate::store::leases::{self, Intent, Recorded};
 use crate::target::{Issue, Owner, Recipe, Refusal, Target, TargetError};
@@ -57,7 +58,7 @@ pub async fn issue(
     core: &Arc<Core>,
     order: &Order<'_>,
     target: &Target,
-    verifier: &str,
+    verifier: &Verifier,
 ) -> Result<Made, LeaseError> {
     let intent = Intent {
         lease_id: order.lease_id.to_owned(),
@@ -108,34 +109,34 @@ async fn ask(
     core: &Arc<Core>,
     order: &Order<'_>,
     target: &Target,
-    verifier: &str,
-    mut owners: Vec<Owner>,
+    verifier: &Verifier,
+    owners: Vec<Owner>,
     cap_microseconds: Option<i64>,
 ) -> Result<(), (LeaseError, bool)> {
     let deadline = Instant::now() + DEADLINE;
     let mut in_doubt = false;
     let mut tries = 1;
+    let mut request = Issue {
+        recipe: order.recipe.name.clone(),
+        digest: String::new(),
+        lease_id: order.lease_id.to_owned(),
+        login: order.login.to_owned(),
+        verifier: verifier.clone(),
+        ttl_seconds: order.ttl_seconds,
+        max_ttl_seconds: order.max_ttl_seconds,
+        cap_microseconds,
+        owners,
+        display_name: order.token.display_name.clone(),
+    };
     loop {
-        let digest = target
+        request.digest = target
             .recipe_digest(order.recipe)
             .await
             .map_err(|error| (error.into(), in_doubt))?;
-        let request = Issue {
-            recipe: &order.recipe.name,
-            digest: &digest,
-            lease_id: order.lease_id,
-            login: order.login,
-            verifier,
-            ttl_seconds: order.ttl_seconds,
-            max_ttl_seconds: order.max_ttl_seconds,
-            cap_microseconds,
-            owners: &owners,
-            display_name: &order.token.display_name,
-        };
         // Statements of a recipe's own lock what nobody here knows: those leases have a transaction each.
         let alone = !order.recipe.creation_statements.is_empty() && !order.recipe.shares_grants;
         let made = if alone {
-            target.issue(&request, deadline).await.map(|_| ())
+            target.issue(&request, deadline).await
         } else {
             target.issue_together(&request, deadline).await
         };
@@ -158,8 +159,10 @@ async fn ask(
                     None => None,
                 };
                 match now {
-                    Some(now) if same_chain(&now, &owners) => return Err((error.into(), in_doubt)),
-                    Some(now) => owners = now,
+                    Some(now) if same_chain(&now, &request.owners) => {
+                        return Err((error.into(), in_doubt));
+                    }
+                    Some(now) => request.owners = now,
                     None => return Err((Fault::unknown_caller().into(), in_doubt)),
                 }
             }

@@ -25,7 +25,7 @@ use crate::warm::Warm;
 pub use details::{ConnectionDetails, redacted};
 pub use error::{Refusal, TargetError};
 pub use verb::{
-    Change, ChangeKind, Ended, Held, Issue, Issued, LeaseState, Outcome, Owner, Recipe, Settled,
+    Change, ChangeKind, Ended, Held, Issue, LeaseState, Outcome, Owner, Recipe, Settled,
 };
 pub use verify::{Verified, verify};
 

@@ -48,16 +48,30 @@ async fn read(call: &Call<'_>) -> Outcome {
             Some(plan) => plan,
             None => plan(call).await?,
         };
-        let lease_id = format!(
-            "{}creds/{}/{}",
-            call.mount.full_path(),
-            plan.role.name,
-            ids::base62(LEASE_ID_LENGTH)
-        );
-        let (made, password, login) = make(call, &plan, &lease_id, guessed)
-            .await
-            .map_err(fault::of_issue)?;
-        match made {
+        let prepared = match prepare(call, &plan).await {
+            Err(_) if guessed => None,
+            prepared => prepared.map_err(fault::of_issue)?,
+        };
+        let Some((login, target)) = prepared else {
+            continue;
+        };
+        let Credential { password, verifier } = call.core.ready.take(target.iterations()).await;
+        let path = format!("creds/{}", plan.role.name);
+        let mount = call.mount.full_path();
+        let lease_id = format!("{mount}{path}/{}", ids::base62(LEASE_ID_LENGTH));
+        let order = Order {
+            lease_id: &lease_id,
+            path: &path,
+            config: &plan.config,
+            role: &plan.role.name,
+            recipe: &plan.recipe,
+            login: &login,
+            token: &call.caller().token,
+            ttl_seconds: plan.ttl_seconds,
+            max_ttl_seconds: plan.max_ttl_seconds,
+        };
+        let made = lease::issue(call.core, &order, &target, &verifier).await;
+        match made.map_err(fault::of_issue)? {
             Made::Issued => return Ok(Some(reply(call, plan, lease_id, &login, &password))),
             Made::Stale => {}
             Made::LoginTaken(why) => taken = Some(why),
@@ -172,38 +186,6 @@ fn check_policy(role: &RoleRow, config: &ConfigRow) -> Result<(), Fault> {
         ));
     }
     Ok(())
-}
-
-async fn make(
-    call: &Call<'_>,
-    plan: &Plan,
-    lease_id: &str,
-    guessed: bool,
-) -> Result<(Made, Password, String), lease::LeaseError> {
-    let token = &call.caller().token;
-    let prepared = prepare(call, plan).await;
-    let Some((login, target)) = (match prepared {
-        Err(_) if guessed => None,
-        prepared => prepared?,
-    }) else {
-        return Ok((Made::Stale, Password::new(""), String::new()));
-    };
-    let core = call.core;
-    let Credential { password, verifier } = core.ready.take(target.iterations()).await;
-    let path = format!("creds/{}", plan.role.name);
-    let order = Order {
-        lease_id,
-        path: &path,
-        config: &plan.config,
-        role: &plan.role.name,
-        recipe: &plan.recipe,
-        login: &login,
-        token,
-        ttl_seconds: plan.ttl_seconds,
-        max_ttl_seconds: plan.max_ttl_seconds,
-    };
-    let made = lease::issue(call.core, &order, &target, verifier.expose()).await?;
-    Ok((made, password, login))
 }
 
 /// What comes before the intent: a name for the login, and the target with the recipe in force. None: the role is not what

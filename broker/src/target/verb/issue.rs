@@ -4,21 +4,23 @@ use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
 use super::{Owner, microseconds, seconds};
+use crate::secret::Verifier;
 use crate::target::call::{DEADLINE, Failure};
 use crate::target::{Target, TargetError};
 
 /// One request for a login. The request id is the lease id: sent again, it gives the same lease.
-pub struct Issue<'a> {
+#[derive(Clone, Debug)]
+pub struct Issue {
     /// Name of the recipe.
-    pub recipe: &'a str,
+    pub recipe: String,
     /// Digest it must have.
-    pub digest: &'a str,
+    pub digest: String,
     /// Lease id and request id.
-    pub lease_id: &'a str,
+    pub lease_id: String,
     /// Name of the login to make.
-    pub login: &'a str,
+    pub login: String,
     /// SCRAM verifier of its password; the password itself stays here.
-    pub verifier: &'a str,
+    pub verifier: Verifier,
     /// Lifetime in seconds.
     pub ttl_seconds: i64,
     /// Ceiling in seconds from now.
@@ -26,16 +28,9 @@ pub struct Issue<'a> {
     /// An end of its own that binds renewals (a batch token's), in microseconds from now.
     pub cap_microseconds: Option<i64>,
     /// The token, its parent, and so on to the top.
-    pub owners: &'a [Owner],
+    pub owners: Vec<Owner>,
     /// For people who read `leasehold.leases`.
-    pub display_name: &'a str,
-}
-
-/// A lease that was made.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// Seconds granted.
-    pub ttl_seconds: i64,
+    pub display_name: String,
 }
 
 /// What became of a request whose answer nobody saw.
@@ -63,9 +58,9 @@ impl Target {
     /// still come of it: then the request must be settled before its record goes.
     pub async fn issue(
         &self,
-        request: &Issue<'_>,
+        request: &Issue,
         deadline: Instant,
-    ) -> Result<Issued, (TargetError, bool)> {
+    ) -> Result<(), (TargetError, bool)> {
         let accessors: Vec<&str> = request.owners.iter().map(|o| o.accessor.as_str()).collect();
         let ttls: Vec<Option<PgInterval>> = request
             .owners
@@ -80,24 +75,24 @@ impl Target {
                      owner_ttls => $6, owner_revisions => $7, display_name => $8, login => $9, verifier => $10, \
                      request_id => $11, digest => $12, scope => $13)",
                 )
-                .bind(request.recipe)
+                .bind(&request.recipe)
                 .bind(seconds(request.ttl_seconds))
                 .bind(seconds(request.max_ttl_seconds))
                 .bind(request.cap_microseconds.map(microseconds))
                 .bind(&accessors)
                 .bind(&ttls)
                 .bind(&revisions)
-                .bind(request.display_name)
-                .bind(request.login)
-                .bind(request.verifier)
-                .bind(request.lease_id)
-                .bind(request.digest)
+                .bind(&request.display_name)
+                .bind(&request.login)
+                .bind(request.verifier.expose())
+                .bind(&request.lease_id)
+                .bind(&request.digest)
                 .bind(&self.0.scope.name)
             })
             .await;
         match issued {
-            Ok((ttl_seconds,)) => Ok(Issued { ttl_seconds }),
-            Err(Failure { error, in_doubt }) => Err((without(error, request.verifier), in_doubt)),
+            Ok(_) => Ok(()),
+            Err(Failure { error, in_doubt }) => Err((without(error, &request.verifier), in_doubt)),
         }
     }
 
@@ -130,8 +125,8 @@ impl Target {
 }
 
 /// Statements of a recipe can make the server quote what was put into them.
-fn without(error: TargetError, verifier: &str) -> TargetError {
-    let mask = |text: String| text.replace(verifier, "{{password}}");
+fn without(error: TargetError, verifier: &Verifier) -> TargetError {
+    let mask = |text: String| text.replace(verifier.expose(), "{{password}}");
     match error {
         TargetError::Refused { refusal, message } => TargetError::Refused {
             refusal,

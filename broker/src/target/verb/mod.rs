@@ -12,13 +12,21 @@ mod together;
 pub use changes::{Change, ChangeKind};
 pub use ending::{Ended, LeaseState};
 pub use inventory::Held;
-pub use issue::{Issue, Issued, Outcome, Settled};
+pub use issue::{Issue, Outcome, Settled};
 pub use owner::Owner;
 pub use recipe::Recipe;
 pub(in crate::target) use renew::{Renewals, renewals};
 pub(super) use together::{Together, together};
 
 use sqlx::postgres::types::PgInterval;
+
+use crate::gather::Limits;
+
+/// Calls that come together: two batches at once, so that one computes while the other's commit reaches the disk.
+const TOGETHER: Limits = Limits {
+    runners: 2,
+    batch: 64,
+};
 
 /// A duration that crosses the seam.
 fn microseconds(microseconds: i64) -> PgInterval {

@@ -7,16 +7,10 @@ use std::sync::Arc;
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::seconds;
-use crate::gather::{Gather, Limits};
+use super::{TOGETHER, seconds};
+use crate::gather::Gather;
 use crate::target::call::DEADLINE;
 use crate::target::{Recipe, Target, TargetError};
-
-/// Two at once, so that one computes while the other's commit reaches the disk.
-const LIMITS: Limits = Limits {
-    runners: 2,
-    batch: 64,
-};
 
 /// Where renewals come together. The answers are whole seconds from now.
 pub(in crate::target) type Renewals = Gather<Asked, Result<i64, TargetError>>;
@@ -34,13 +28,13 @@ pub(in crate::target) struct Asked {
 
 /// A new, empty place.
 pub(in crate::target) fn renewals() -> Arc<Renewals> {
-    Gather::new(LIMITS)
+    Gather::new(TOGETHER)
 }
 
 const RENEW: &str = "\
-select renewed.ttl_seconds \
-  from unnest($1::text[], $2::interval[], $3::interval[], $4::text[]) as r (lease_id, ttl, max_ttl, digest), \
-       lateral leasehold.renew(r.lease_id, ttl => r.ttl, max_ttl => r.max_ttl, digest => r.digest, scope => $5) as renewed";
+select r.place, renewed.ttl_seconds \
+  from unnest($1::text[], $2::interval[], $3::interval[], $4::text[], $5::int[]) as r (lease_id, ttl, max_ttl, digest, place), \
+       lateral leasehold.renew(r.lease_id, ttl => r.ttl, max_ttl => r.max_ttl, digest => r.digest, scope => $6) as renewed";
 
 impl Target {
     /// Gives a lease `ttl_seconds` from now, capped by `max_ttl_seconds` from its issue; the seconds it has then.
@@ -94,31 +88,35 @@ impl Target {
 
     async fn renew_all(&self, batch: &[Asked]) -> Vec<Option<Result<i64, TargetError>>> {
         // By id, so that two batches with the same leases do not wait for each other in a circle.
-        let mut order: Vec<usize> = (0..batch.len()).collect();
-        order.sort_by_key(|&at| &batch[at].lease_id);
-        let sorted = || order.iter().map(|&at| &batch[at]);
-        let ids: Vec<&str> = sorted().map(|asked| asked.lease_id.as_str()).collect();
-        let digests: Vec<&str> = sorted().map(|asked| asked.digest.as_str()).collect();
-        let ttls: Vec<PgInterval> = sorted().map(|asked| seconds(asked.ttl_seconds)).collect();
-        let max_ttls: Vec<PgInterval> = sorted()
-            .map(|asked| seconds(asked.max_ttl_seconds))
-            .collect();
-        let renewed: Result<Vec<(i64,)>, _> = self
+        let mut sorted: Vec<(i32, &Asked)> = (0..).zip(batch).collect();
+        sorted.sort_by_key(|(_, asked)| &asked.lease_id);
+        let texts = |of: fn(&Asked) -> &str| -> Vec<&str> {
+            sorted.iter().map(|(_, asked)| of(asked)).collect()
+        };
+        let lengths = |of: fn(&Asked) -> i64| -> Vec<PgInterval> {
+            sorted.iter().map(|(_, asked)| seconds(of(asked))).collect()
+        };
+        let (ids, digests) = (texts(|a| &a.lease_id), texts(|a| &a.digest));
+        let (ttls, max_ttls) = (lengths(|a| a.ttl_seconds), lengths(|a| a.max_ttl_seconds));
+        let places: Vec<i32> = sorted.iter().map(|(place, _)| *place).collect();
+        let renewed: Result<Vec<(i32, i64)>, _> = self
             .rows(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as(RENEW)
                     .bind(&ids)
                     .bind(&ttls)
                     .bind(&max_ttls)
                     .bind(&digests)
+                    .bind(&places)
                     .bind(&self.0.scope.name)
             })
             .await;
         let mut answers: Vec<Option<Result<i64, TargetError>>> = vec![None; batch.len()];
-        if let Ok(renewed) = renewed
-            && renewed.len() == batch.len()
-        {
-            for (&at, (seconds,)) in order.iter().zip(renewed) {
-                answers[at] = Some(Ok(seconds));
+        for (place, seconds) in renewed.into_iter().flatten() {
+            let answer = usize::try_from(place)
+                .ok()
+                .and_then(|at| answers.get_mut(at));
+            if let Some(answer) = answer {
+                *answer = Some(Ok(seconds));
             }
         }
         answers

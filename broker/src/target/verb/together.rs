@@ -8,50 +8,15 @@ use std::sync::Arc;
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::{Issue, Owner, microseconds, seconds};
-use crate::gather::{Gather, Limits};
+use super::{Issue, Owner, TOGETHER, microseconds, seconds};
+use crate::gather::Gather;
 use crate::target::{Target, TargetError};
-
-/// Two at once, so that one computes while the other's commit reaches the disk.
-const LIMITS: Limits = Limits {
-    runners: 2,
-    batch: 64,
-};
 
 /// Where issues come together.
 pub(in crate::target) type Together = Gather<Asked, Answer>;
 
-/// One issue, waiting.
-pub(in crate::target) struct Asked {
-    recipe: String,
-    digest: String,
-    lease_id: String,
-    login: String,
-    verifier: crate::secret::Verifier,
-    ttl_seconds: i64,
-    max_ttl_seconds: i64,
-    cap_microseconds: Option<i64>,
-    owners: Vec<Owner>,
-    display_name: String,
-    deadline: Instant,
-}
-
-impl Asked {
-    fn request(&self) -> Issue<'_> {
-        Issue {
-            recipe: &self.recipe,
-            digest: &self.digest,
-            lease_id: &self.lease_id,
-            login: &self.login,
-            verifier: self.verifier.expose(),
-            ttl_seconds: self.ttl_seconds,
-            max_ttl_seconds: self.max_ttl_seconds,
-            cap_microseconds: self.cap_microseconds,
-            owners: &self.owners,
-            display_name: &self.display_name,
-        }
-    }
-}
+/// One issue, waiting, and until when.
+type Asked = (Issue, Instant);
 
 /// What a batch says to each of its members.
 #[derive(Clone)]
@@ -67,11 +32,11 @@ pub(in crate::target) enum Answer {
 
 /// A new, empty place.
 pub(in crate::target) fn together() -> Arc<Together> {
-    Gather::new(LIMITS)
+    Gather::new(TOGETHER)
 }
 
 /// One recipe, so that every member takes the same locks in the same order.
-fn alike(one: &Asked, other: &Asked) -> bool {
+fn alike((one, _): &Asked, (other, _): &Asked) -> bool {
     one.recipe == other.recipe && one.digest == other.digest
 }
 
@@ -90,60 +55,45 @@ impl Target {
     /// As [`Target::issue`], together with others if there are any.
     pub async fn issue_together(
         &self,
-        request: &Issue<'_>,
+        request: &Issue,
         deadline: Instant,
     ) -> Result<(), (TargetError, bool)> {
-        let asked = Asked {
-            recipe: request.recipe.to_owned(),
-            digest: request.digest.to_owned(),
-            lease_id: request.lease_id.to_owned(),
-            login: request.login.to_owned(),
-            verifier: crate::secret::Verifier::new(request.verifier),
-            ttl_seconds: request.ttl_seconds,
-            max_ttl_seconds: request.max_ttl_seconds,
-            cap_microseconds: request.cap_microseconds,
-            owners: request.owners.to_vec(),
-            display_name: request.display_name.to_owned(),
-            deadline,
-        };
         let own = self.clone();
         let run = move |batch: Vec<Asked>| {
             let target = own.clone();
-            async move { target.issue_batch(&batch).await }
+            async move {
+                match batch.as_slice() {
+                    // The plain call costs the server less than the one for many.
+                    [(alone, deadline)] => vec![Some(match target.issue(alone, *deadline).await {
+                        Ok(()) => Answer::Issued,
+                        Err((error, in_doubt)) => Answer::Refused(error, in_doubt),
+                    })],
+                    batch => target.issue_batch(batch).await,
+                }
+            }
         };
+        let asked = (request.clone(), deadline);
         let in_doubt = match self.0.issues.ask(asked, alike, run).await {
             Some(Answer::Issued) => return Ok(()),
             Some(Answer::Refused(error, in_doubt)) => return Err((error, in_doubt)),
             Some(Answer::Alone { in_doubt }) => in_doubt,
             None => true,
         };
-        match self.issue(request, deadline).await {
-            Ok(_) => Ok(()),
-            Err((error, doubtful)) => Err((error, in_doubt || doubtful)),
-        }
+        let alone = self.issue(request, deadline).await;
+        alone.map_err(|(error, doubtful)| (error, in_doubt || doubtful))
     }
 
     async fn issue_batch(&self, batch: &[Asked]) -> Vec<Option<Answer>> {
-        let (Some(first), Some(deadline)) = (
-            batch.first(),
-            batch.iter().map(|asked| asked.deadline).min(),
-        ) else {
+        let Some(deadline) = batch.iter().map(|(_, deadline)| *deadline).min() else {
             return Vec::new();
         };
-        if let [alone] = batch {
-            // The plain call costs the server less than the one for many.
-            let request = alone.request();
-            let made = self.issue(&request, deadline).await;
-            return vec![Some(match made {
-                Ok(_) => Answer::Issued,
-                Err((error, in_doubt)) => Answer::Refused(error, in_doubt),
-            })];
-        }
-        let texts = |of: fn(&Asked) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
+        let batch: Vec<&Issue> = batch.iter().map(|(issue, _)| issue).collect();
+        let texts =
+            |of: fn(&Issue) -> &str| batch.iter().map(|issue| of(issue)).collect::<Vec<&str>>();
         let (ids, logins) = (texts(|a| &a.lease_id), texts(|a| &a.login));
         let verifiers = texts(|a| a.verifier.expose());
         let names = texts(|a| &a.display_name);
-        let lengths = |of: fn(&Asked) -> i64| batch.iter().map(|a| seconds(of(a))).collect();
+        let lengths = |of: fn(&Issue) -> i64| batch.iter().map(|a| seconds(of(a))).collect();
         let ttls: Vec<PgInterval> = lengths(|a| a.ttl_seconds);
         let max_ttls: Vec<PgInterval> = lengths(|a| a.max_ttl_seconds);
         let caps: Vec<Option<PgInterval>> = batch
@@ -173,8 +123,8 @@ impl Target {
         let made: Result<Vec<(String,)>, _> = self
             .rows(deadline, &|| {
                 sqlx::query_as(ISSUE)
-                    .bind(&first.recipe)
-                    .bind(&first.digest)
+                    .bind(&batch[0].recipe)
+                    .bind(&batch[0].digest)
                     .bind(&ids)
                     .bind(&logins)
                     .bind(&verifiers)
