@@ -148,27 +148,22 @@ async fn acl_at(
 
 /// Who a token is, without counting this as a use. None: unknown, ended, expired, used up.
 pub async fn look_up(core: &Core, token: &Token) -> Result<Option<Found>, Fault> {
-    if token.expose().is_empty() {
-        return Ok(None);
-    }
-    if BatchClaims::is_form(token) {
-        return match BatchClaims::decode(&core.keys, token)? {
-            Some(claims) => Ok(callers::batch(&core.store, claims).await?),
-            None => Ok(None),
-        };
-    }
-    Ok(core.reads.token(core.keys.token_hash(token)?).await?)
+    Ok(front(core, Some(token)).await?.found)
 }
 
 /// The same for the token of a request, if there is one, together with the mounts at that moment.
 pub async fn front(core: &Core, token: Option<&Token>) -> Result<Front, Fault> {
-    let service = token.filter(|token| !token.expose().is_empty() && !BatchClaims::is_form(token));
-    let token_hash = service
-        .map(|token| core.keys.token_hash(token))
-        .transpose()?;
+    let token = token.filter(|token| !token.expose().is_empty());
+    let batch = token.filter(|token| BatchClaims::is_form(token));
+    let token_hash = match (token, batch) {
+        (Some(token), None) => Some(core.keys.token_hash(token)?),
+        _ => None,
+    };
     let mut front = core.reads.front(token_hash).await?;
-    if let (Some(token), None) = (token, service) {
-        front.found = look_up(core, token).await?;
+    if let Some(token) = batch
+        && let Some(claims) = BatchClaims::decode(&core.keys, token)?
+    {
+        front.found = callers::batch(&core.store, claims).await?;
     }
     Ok(front)
 }

@@ -101,7 +101,7 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 ];
 
 /// Imports that the table would refuse, each with its reason.
-const EXCEPTIONS: [(&str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str); 5] = [
     // The layout of the shared memory is the workers'; only ffi may map it.
     ("pg_ext/src/ffi/shmem.rs", "crate::worker::board::Board;"),
     // The hook on DROP EXTENSION wakes the sweeper.
@@ -112,7 +112,6 @@ const EXCEPTIONS: [(&str, &str); 6] = [
     ("broker/src/store/leases.rs", "crate::target::Owner;"),
     // Likewise a lease as its target holds it, to be taken into the index.
     ("broker/src/store/comparison.rs", "crate::target::Held;"),
-    ("broker/src/store/intents.rs", "crate::target::Owner;"),
 ];
 
 /// Pure single files of the broker: no I/O in any form.

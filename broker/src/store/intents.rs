@@ -2,8 +2,7 @@
 
 use sqlx::{PgExecutor, Row};
 
-use super::leases::{Intent, Recorded};
-use crate::target::Owner;
+use super::leases::{Intent, Recorded, placed};
 
 /// As the statement for one, but rows that somebody is changing are passed over: those intents do not stand this time.
 /// Waiting with locks on other callers' rows could run in a circle.
@@ -88,25 +87,8 @@ pub async fn record_all(
     let mut recorded: Vec<Option<Recorded>> = intents.iter().map(|_| None).collect();
     for row in &rows {
         let at = usize::try_from(row.try_get::<i64, _>("ordinal")? - 1).unwrap_or(usize::MAX);
-        let accessors: Option<Vec<String>> = row.try_get("accessors")?;
-        let ttls: Option<Vec<Option<i64>>> = row.try_get("ttls")?;
-        let revisions: Option<Vec<i64>> = row.try_get("revisions")?;
-        let owners = accessors
-            .into_iter()
-            .flatten()
-            .zip(ttls.into_iter().flatten())
-            .zip(revisions.into_iter().flatten())
-            .map(|((accessor, ttl_microseconds), revision)| Owner {
-                accessor,
-                ttl_microseconds,
-                revision,
-            })
-            .collect();
         if let Some(place) = recorded.get_mut(at) {
-            *place = Some(Recorded::Placed {
-                owners,
-                cap_microseconds: row.try_get("cap")?,
-            });
+            *place = Some(placed(row)?);
         }
     }
     Ok(recorded)

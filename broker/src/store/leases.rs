@@ -155,13 +155,19 @@ async fn write(
     if !row.try_get::<bool, _>("placed")? {
         return Ok(Recorded::Stale);
     }
-    let accessors: Vec<String> = row.try_get("accessors")?;
-    let ttls: Vec<Option<i64>> = row.try_get("ttls")?;
-    let revisions: Vec<i64> = row.try_get("revisions")?;
+    placed(&row)
+}
+
+/// What the target must know of the token of an intent that stands.
+pub(super) fn placed(row: &PgRow) -> sqlx::Result<Recorded> {
+    let accessors: Option<Vec<String>> = row.try_get("accessors")?;
+    let ttls: Option<Vec<Option<i64>>> = row.try_get("ttls")?;
+    let revisions: Option<Vec<i64>> = row.try_get("revisions")?;
     let owners = accessors
         .into_iter()
-        .zip(ttls)
-        .zip(revisions)
+        .flatten()
+        .zip(ttls.into_iter().flatten())
+        .zip(revisions.into_iter().flatten())
         .map(|((accessor, ttl_microseconds), revision)| Owner {
             accessor,
             ttl_microseconds,

@@ -44,29 +44,6 @@ fn from_row(row: &PgRow) -> sqlx::Result<Mount> {
     })
 }
 
-/// The mount that covers a path: the longest of those whose path is a prefix of it. `below` is without `auth/` for auth mounts.
-pub async fn covering(
-    store: impl PgExecutor<'_>,
-    kind: MountKind,
-    below: &str,
-) -> sqlx::Result<Option<Mount>> {
-    // A mount's own path is routed without its slash, too.
-    let whole = format!("{below}/");
-    let prefixes: Vec<&str> = whole
-        .match_indices('/')
-        .map(|(at, _)| &whole[..=at])
-        .collect();
-    let row = sqlx::query(
-        "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \
-         from leasehold_broker.mounts where kind = $1 and path = any($2) and state <> 'gone' order by length(path) desc limit 1",
-    )
-    .bind(kind_word(kind))
-    .bind(&prefixes[..])
-    .fetch_optional(store)
-    .await?;
-    row.as_ref().map(from_row).transpose()
-}
-
 /// The mount at exactly this path.
 pub async fn at(
     store: impl PgExecutor<'_>,

@@ -83,11 +83,6 @@ impl Reads {
         })
     }
 
-    /// A token by its hash, with the revisions of its policies.
-    pub async fn token(&self, token_hash: Vec<u8>) -> sqlx::Result<Option<Found>> {
-        Ok(self.front(Some(token_hash)).await?.found)
-    }
-
     /// The mounts as they were at this mark, or later.
     async fn mounts_at(&self, revision: Uuid) -> sqlx::Result<Arc<MountTable>> {
         let known = self.known_mounts();

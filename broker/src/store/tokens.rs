@@ -90,24 +90,27 @@ pub struct TokenRow {
     pub read_at: OffsetDateTime,
 }
 
-/// Living: neither it nor any token above it has ended or expired.
+/// A living token: neither it nor any token above it has ended or expired. Its row may be held for the caller's transaction.
+/// What ends a tree ends those above first and looks for children last: whoever holds the row before that is found, and
+/// whoever waits for it finds it ended.
 macro_rules! living {
-    ($which:literal) => {
+    ($which:literal, $hold:literal) => {
         concat!(
-            "with recursive line as ( \
-                 select token_id, parent_id, ended_at, expires_at from leasehold_broker.tokens where ",
+            "with recursive it as materialized ( \
+                 select * from leasehold_broker.tokens where ",
             $which,
-            " and ended_at is null \
+            " and ended_at is null ",
+            $hold,
+            "), \
+             line as ( \
+                 select token_id, parent_id, ended_at, expires_at from it \
                  union all \
                  select above.token_id, above.parent_id, above.ended_at, above.expires_at \
                    from leasehold_broker.tokens above join line on above.token_id = line.parent_id) \
              select token_id, accessor, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left, orphan, \
                     renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at, \
                     expires_at, last_renewed_at, clock_timestamp() as read_at \
-               from leasehold_broker.tokens where ",
-            $which,
-            " and ended_at is null \
-                and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())"
+               from it where not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())"
         )
     };
 }
@@ -117,7 +120,7 @@ pub async fn by_hash(
     store: impl PgExecutor<'_>,
     token_hash: &[u8],
 ) -> sqlx::Result<Option<TokenRow>> {
-    let row = sqlx::query(living!("token_hash = $1"))
+    let row = sqlx::query(living!("token_hash = $1", ""))
         .bind(token_hash)
         .fetch_optional(store)
         .await?;
@@ -129,17 +132,8 @@ pub async fn by_accessor(
     store: impl PgExecutor<'_>,
     accessor: &str,
 ) -> sqlx::Result<Option<TokenRow>> {
-    let row = sqlx::query(living!("accessor = $1"))
+    let row = sqlx::query(living!("accessor = $1", ""))
         .bind(accessor)
-        .fetch_optional(store)
-        .await?;
-    row.as_ref().map(from_row).transpose()
-}
-
-/// By primary key.
-pub async fn by_id(store: impl PgExecutor<'_>, token_id: i64) -> sqlx::Result<Option<TokenRow>> {
-    let row = sqlx::query(living!("token_id = $1"))
-        .bind(token_id)
         .fetch_optional(store)
         .await?;
     row.as_ref().map(from_row).transpose()
@@ -158,24 +152,10 @@ pub async fn accessors(store: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> 
 /// Within a transaction that makes something under a token: holds its row, so that its end waits, and reads it.
 /// None: it lives no more, and nothing may be made under it.
 pub async fn hold(store: &mut PgConnection, token_id: i64) -> sqlx::Result<Option<TokenRow>> {
-    // What ends a tree ends those above first and looks for children last: whoever has this row before that is found, and
-    // whoever waits for it finds it ended.
-    let row = sqlx::query(
-        "with recursive held as materialized ( \
-             select * from leasehold_broker.tokens where token_id = $1 and ended_at is null for share), \
-         line as ( \
-             select token_id, parent_id, ended_at, expires_at from held \
-             union all \
-             select above.token_id, above.parent_id, above.ended_at, above.expires_at \
-               from leasehold_broker.tokens above join line on above.token_id = line.parent_id) \
-         select token_id, accessor, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left, orphan, \
-                renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at, \
-                expires_at, last_renewed_at, clock_timestamp() as read_at \
-           from held where not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())",
-    )
-    .bind(token_id)
-    .fetch_optional(store)
-    .await?;
+    let row = sqlx::query(living!("token_id = $1", "for share"))
+        .bind(token_id)
+        .fetch_optional(store)
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -225,13 +205,11 @@ pub async fn insert(
 
 /// Within a transaction that renews a token: its row, locked, if it lives.
 pub async fn lock(store: &mut PgConnection, token_id: i64) -> sqlx::Result<Option<TokenRow>> {
-    sqlx::query(
-        "select from leasehold_broker.tokens where token_id = $1 and ended_at is null for no key update",
-    )
-    .bind(token_id)
-    .execute(&mut *store)
-    .await?;
-    by_id(store, token_id).await
+    let row = sqlx::query(living!("token_id = $1", "for no key update"))
+        .bind(token_id)
+        .fetch_optional(store)
+        .await?;
+    row.as_ref().map(from_row).transpose()
 }
 
 /// Gives a token another end, counted from `renewed_at`.

@@ -93,8 +93,9 @@ async fn one(call: &Call<'_>) -> Outcome {
         Some(below) => (MountKind::Auth, below),
         None => (MountKind::Secret, path),
     };
-    let mount = mounts::covering(&call.core.store, kind, below)
-        .await?
+    let mount = call
+        .mounts
+        .covering(kind, below)
         .filter(|mount| caller.acl.has_access_below(&mount.full_path()))
         .ok_or_else(|| {
             Fault::raw(
@@ -102,7 +103,7 @@ async fn one(call: &Call<'_>) -> Outcome {
                 format!("preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\""),
             )
         })?;
-    let mut data = info(call.core, &mount);
+    let mut data = info(call.core, mount);
     data.insert("path".into(), mount.full_path().into());
     Ok(Some(Response {
         data: Some(data),

@@ -11,9 +11,9 @@ use crate::mount::{Mount, MountKind};
 use crate::store::mounts;
 
 /// The mount of a path: itself, or the one it lies below.
-async fn find(call: &Call<'_>, kind: MountKind) -> Result<Option<Mount>, Fault> {
+fn find(call: &Call<'_>, kind: MountKind) -> Option<Mount> {
     let (kind, path) = located(kind, call.capture("path"));
-    Ok(mounts::covering(&call.core.store, kind, &path).await?)
+    call.mounts.covering(kind, &path).cloned()
 }
 
 /// The path as it is told to the client.
@@ -26,7 +26,7 @@ fn told(call: &Call<'_>, kind: MountKind) -> String {
 }
 
 pub(super) async fn read(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let mount = find(call, kind).await?.ok_or_else(|| {
+    let mount = find(call, kind).ok_or_else(|| {
         Fault::bad(format!(
             "cannot fetch sysview for path \"{}\"",
             told(call, kind)
@@ -74,7 +74,7 @@ pub(super) async fn read(call: &Call<'_>, kind: MountKind) -> Outcome {
 }
 
 pub(super) async fn write(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let mut mount = find(call, kind).await?.ok_or_else(|| {
+    let mut mount = find(call, kind).ok_or_else(|| {
         Fault::bad(format!(
             "tune of path \"{}\" failed: no mount entry found",
             told(call, kind)
