@@ -17,20 +17,29 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Ask = fn(&Engine) -> Result<Answer>;
 
+/// The leases of a mount `db/` of this broker, whose way to its target freezes behind the first message that ends some.
+fn crowd_behind_a_wire<'a>(
+    cluster: &'a Cluster,
+    broker: &Served,
+) -> Result<(Wire, Engine, Crowd<'a>)> {
+    let wire = Wire::new();
+    let engine = Engine::ready(&broker.root(), "db", wire.to(cluster.port())?)?;
+    let crowd = Crowd {
+        target: cluster,
+        store: cluster,
+        database: "store",
+    };
+    crowd.make(&engine, "r", LEASES)?;
+    wire.freeze(Freeze::Behind(MESSAGE));
+    Ok((wire, engine, crowd))
+}
+
 /// Kills one broker in the middle of what is asked, and leaves the rest to the other one.
 fn halfway(ask: Ask, mounts_after: &str) -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let mut victim = Served::start(&cluster, "store", "")?;
     let other = victim.beside(&Setup::default())?;
-    let wire = Wire::new();
-    let engine = Engine::ready(&victim.root(), "db", wire.to(cluster.port())?)?;
-    let crowd = Crowd {
-        target: &cluster,
-        store: &cluster,
-        database: "store",
-    };
-    crowd.make(&engine, "r", LEASES)?;
-    wire.freeze(Freeze::Behind(MESSAGE));
+    let (wire, engine, crowd) = crowd_behind_a_wire(&cluster, &victim)?;
     std::thread::scope(|scope| -> Result<()> {
         let asking = scope.spawn(|| ask(&engine));
         wait_until(PATIENCE, "the first message is on its way", || {
@@ -100,15 +109,7 @@ fn a_mount_moved_half_way_is_ended_by_another_broker() -> Result<()> {
 fn what_takes_long_is_left_to_its_broker() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let broker = Served::start(&cluster, "store", "")?;
-    let wire = Wire::new();
-    let engine = Engine::ready(&broker.root(), "db", wire.to(cluster.port())?)?;
-    let crowd = Crowd {
-        target: &cluster,
-        store: &cluster,
-        database: "store",
-    };
-    crowd.make(&engine, "r", LEASES)?;
-    wire.freeze(Freeze::Behind(MESSAGE));
+    let (wire, engine, crowd) = crowd_behind_a_wire(&cluster, &broker)?;
     std::thread::scope(|scope| -> Result<()> {
         let asking = scope.spawn(|| {
             let path = "sys/leases/revoke-prefix/db";
