@@ -38,15 +38,23 @@ pub enum MigrateError {
     Statement(#[from] sqlx::Error),
 }
 
-const MAKE_SCHEMA: &str = "create schema if not exists leasehold_broker";
-const MAKE_TABLE: &str = "create table if not exists leasehold_broker.migrations \
-     (version integer primary key, name text not null, applied_at timestamptz not null default now())";
-const TABLE_IS_THERE: &str = "select to_regclass('leasehold_broker.migrations') is not null";
+/// What has to be there before the lock can be taken: what asks for it, and what makes it.
+const GROUND: [(&str, &str); 2] = [
+    (
+        "select to_regnamespace('leasehold_broker') is not null",
+        "create schema if not exists leasehold_broker",
+    ),
+    (
+        "select to_regclass('leasehold_broker.migrations') is not null",
+        "create table if not exists leasehold_broker.migrations \
+         (version integer primary key, name text not null, applied_at timestamptz not null default now())",
+    ),
+];
 
 /// Runs what is missing, in one transaction.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await?;
-    make_table(&mut connection).await?;
+    make_ground(&mut connection).await?;
     let mut transaction = connection.begin().await?;
     transaction
         .execute("lock table leasehold_broker.migrations in exclusive mode")
@@ -72,19 +80,17 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// `if not exists` still fails when two brokers make the same thing at the same moment; the loser looks again.
-async fn make_table(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    for statement in [MAKE_SCHEMA, MAKE_TABLE] {
-        let there: bool = connection.fetch_one(TABLE_IS_THERE).await?.get(0);
-        if there {
-            return Ok(());
+/// `if not exists` still fails when two brokers make the same thing at the same moment, in more than one way (its row, its name, its type):
+/// whatever the failure was, it does not matter if the thing is there now.
+async fn make_ground(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (there, make) in GROUND {
+        if connection.fetch_one(there).await?.get(0) {
+            continue;
         }
-        match connection.execute(statement).await {
-            Err(sqlx::Error::Database(error))
-                if matches!(error.code().as_deref(), Some("23505" | "42P06" | "42P07")) => {}
-            other => {
-                other?;
-            }
+        if let Err(failure) = connection.execute(make).await
+            && !connection.fetch_one(there).await?.get::<bool, _>(0)
+        {
+            return Err(failure);
         }
     }
     Ok(())
