@@ -46,13 +46,14 @@ pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded,
     }
 }
 
-async fn record_all(store: &Warm, batch: &[Intent]) -> sqlx::Result<Vec<Option<Recorded>>> {
-    let mut store = store.acquire().await?;
+async fn record_all(warm: &Warm, batch: &[Intent]) -> sqlx::Result<Vec<Option<Recorded>>> {
+    let mut store = warm.acquire().await?;
     let recorded = match batch {
         // One alone costs the server less by a statement for one.
         [alone] => vec![leases::try_record(&mut *store, alone).await?],
         batch => intents::record_all(&mut *store, batch).await?,
     };
     store.keep();
+    warm.added(batch.len());
     Ok(recorded)
 }

@@ -45,6 +45,10 @@ pub struct TokenIdentity {
 pub struct Caller {
     /// Who.
     pub token: TokenIdentity,
+    /// Addresses the token may come from; empty = any.
+    pub bound_cidrs: Vec<String>,
+    /// Those of its policies that exist, as read in this request; empty also where that was not read.
+    pub known_policies: Vec<String>,
     /// Has the root policy.
     pub root: bool,
     /// Holds `sudo` on the very path of this request (always true for root).

@@ -9,10 +9,13 @@ use crate::store::callers::Found;
 /// A caller with the rules it has; what they say of this request is asked by [`judge`].
 pub(super) async fn with_rules(core: &Core, found: Found) -> Result<Caller, Fault> {
     let acl = authority::acl_of(core, &found).await?;
+    let revisions = found.revisions.unwrap_or_default();
     let token = found.identity;
     let root = token.policies.iter().any(|name| name == ROOT);
     Ok(Caller {
         token,
+        bound_cidrs: found.bound_cidrs,
+        known_policies: revisions.into_iter().map(|(name, _)| name).collect(),
         root,
         sudo: root,
         acl,

@@ -11,6 +11,7 @@ use crate::http::{Listener, Listening};
 use crate::logical::Fault;
 use crate::seal::{KeySource, KeySourceError, Keys, RootKey, Unsealing};
 use crate::secret::Token;
+use crate::store::new_tokens::NewTokens;
 use crate::store::reads::Reads;
 use crate::store::{self, StoreError, installation};
 use crate::tasks::Tasks;
@@ -104,6 +105,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         ready: Default::default(),
         intents: Default::default(),
         renewals: Default::default(),
+        new_tokens: NewTokens::new(warm.clone()),
         reads: Reads::new(warm),
     });
     if installation.is_initialised()

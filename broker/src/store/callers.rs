@@ -46,12 +46,14 @@ with recursive line as (
 select m.revision as mounts, t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
        t.wrapping is not null as wrapping,
        ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as ttl_seconds,
-       array(select p.name from leasehold_broker.policies p where p.name = any(t.policies) order by p.name) as names,
-       array(select p.revision from leasehold_broker.policies p where p.name = any(t.policies) order by p.name) as revisions
+       known.names, known.revisions
   from leasehold_broker.mount_revision m
   left join leasehold_broker.tokens t
     on t.token_hash = any($1) and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
-   and not exists (select from line where line.first_id = t.token_id and line.expires_at <= clock_timestamp())";
+   and not exists (select from line where line.first_id = t.token_id and line.expires_at <= clock_timestamp())
+  left join lateral (
+    select array_agg(p.name) as names, array_agg(p.revision) as revisions
+      from leasehold_broker.policies p where p.name = any(t.policies)) known on true";
 
 const USE: &str = "\
 update leasehold_broker.tokens set uses_left = uses_left - 1
@@ -84,10 +86,13 @@ pub async fn services(
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         if row.try_get::<Option<i64>, _>("token_id")?.is_some() {
-            let names: Vec<String> = row.try_get("names")?;
-            let revisions: Vec<i64> = row.try_get("revisions")?;
+            let names: Option<Vec<String>> = row.try_get("names")?;
+            let revisions: Option<Vec<i64>> = row.try_get("revisions")?;
+            let known = names.unwrap_or_default().into_iter();
+            let mut known: Revisions = known.zip(revisions.unwrap_or_default()).collect();
+            known.sort_unstable();
             found.push(Found {
-                revisions: Some(names.into_iter().zip(revisions).collect()),
+                revisions: Some(known),
                 ..from_row(row)?
             });
         }

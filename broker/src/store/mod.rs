@@ -13,6 +13,7 @@ pub mod intents;
 pub mod leases;
 mod migrate;
 pub mod mounts;
+pub mod new_tokens;
 pub mod outbox;
 pub mod owners;
 pub mod policies;

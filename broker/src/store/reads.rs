@@ -12,6 +12,7 @@ use super::callers::{self, Found};
 use super::database::{self, ConfigRow, RoleRow};
 use super::leases::{self, LeaseRow};
 use super::mounts;
+use super::tokens::{self, TokenRow};
 use crate::gather::{Gather, Limits};
 use crate::mount::MountTable;
 use crate::warm::{Lent, Warm};
@@ -42,6 +43,7 @@ pub struct Reads {
     fronts: Read<Option<Vec<u8>>, (Uuid, Option<Found>)>,
     roles: Read<RoleName, Option<RoleAndConfig>>,
     leases: Read<String, Option<LeaseRow>>,
+    tokens: Read<Vec<u8>, Option<TokenRow>>,
     /// All mounts, and the mark under which they were read.
     mounts: RwLock<(Uuid, Arc<MountTable>)>,
     /// What was read last; never counts by itself.
@@ -56,6 +58,7 @@ impl Reads {
             fronts: Gather::new(LIMITS),
             roles: Gather::new(LIMITS),
             leases: Gather::new(LIMITS),
+            tokens: Gather::new(LIMITS),
             mounts: RwLock::default(),
             last_roles: Mutex::default(),
         }
@@ -147,6 +150,23 @@ impl Reads {
         self.last_roles
             .lock()
             .unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    /// All of a token, by its hash, if it lives. Not a use of it.
+    pub async fn token(&self, token_hash: Vec<u8>) -> sqlx::Result<Option<TokenRow>> {
+        gathered(
+            &self.tokens,
+            &self.store,
+            token_hash,
+            |mut store, hashes| async move {
+                let found = tokens::by_hashes(&mut *store, &hashes).await?;
+                store.keep();
+                let of = |hash: &Vec<u8>| found.iter().find(|(of, _)| of == hash);
+                let of = |hash| of(hash).map(|(_, row)| row.clone());
+                Ok(hashes.iter().map(of).collect())
+            },
+        )
+        .await
     }
 
     /// A lease. None: unknown, of a token that has ended, or dropped from sight by force.

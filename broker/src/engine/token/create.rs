@@ -1,7 +1,6 @@
 //! `auth/token/create*` (contract 5.3), in the contract's order of checks.
 
 use serde_json::{Map, Value};
-use sqlx::Connection;
 
 use super::policies::{self, Wish as PolicyWish, matches_glob};
 use super::role::TokenRole;
@@ -9,10 +8,11 @@ use super::{field, mount_ttl, roles};
 use crate::duration::{self, Span};
 use crate::fields::{FieldType, FieldValue};
 use crate::ids;
-use crate::logical::{Auth, BatchClaims, Call, Fault, Field, Outcome, Response};
+use crate::logical::{Auth, BatchClaims, Call, Caller, Fault, Field, Outcome, Response};
 use crate::policy::ROOT;
 use crate::secret::Token;
-use crate::store::tokens::{self, NewToken, TokenRow};
+use crate::store::new_tokens::{Made, NewToken};
+use crate::store::tokens;
 use crate::ttl::{self, Wish};
 
 pub(super) const FIELDS: &[Field] = &[
@@ -116,14 +116,8 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     if caller.token.batch {
         return Err(Fault::bad("batch tokens cannot create more tokens"));
     }
-    let core = call.core;
-    let parent_id = caller.token.token_id.ok_or_else(Fault::unknown_caller)?;
-    let mut lent = core.warm.acquire().await?;
-    let mut store = lent.begin().await?;
-    let parent = tokens::hold(&mut store, parent_id)
-        .await?
-        .ok_or_else(Fault::unknown_caller)?;
-    let plan = plan(call, &parent, role.map(|(_, role)| role), orphan).map_err(Fault::bad)?;
+    let maker_id = caller.token.token_id.ok_or_else(Fault::unknown_caller)?;
+    let plan = plan(call, role.map(|(_, role)| role), orphan).map_err(Fault::bad)?;
 
     let mut warnings = plan.warnings;
     let is_root = plan.policies.iter().any(|name| name == ROOT);
@@ -132,7 +126,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
         && plan.wish.period.is_zero()
         && plan.wish.explicit_max.is_zero();
     let granted = if endless {
-        if parent.expires_at.is_some() {
+        if caller.token.ttl_seconds.is_some() {
             return Err(Fault::bad(
                 "expiring root tokens cannot create non-expiring root tokens",
             ));
@@ -156,9 +150,9 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     if !id.is_empty() {
         warnings.push(CUSTOM_ID.into());
     }
-    let made = Made {
+    let wanted = Wanted {
         call,
-        parent: &parent,
+        maker_id,
         path: path(call, role),
         role: role.map(|(name, _)| name.to_owned()),
         display_name: display_name(text(call, "display_name")),
@@ -167,7 +161,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
             _ if granted.is_none() => Vec::new(),
             Some((_, role)) => role.token_bound_cidrs.clone(),
             None if plan.orphan => Vec::new(),
-            None => parent.bound_cidrs.clone(),
+            None => caller.bound_cidrs.clone(),
         },
         policies: plan.policies,
         ttl: granted,
@@ -178,15 +172,15 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
         period: plan.period,
     };
     let auth = match plan.batch {
-        true => made.batch(&mut store).await?,
-        false => made.service(&mut store, id).await?,
+        true => wanted.batch().await?,
+        false => wanted.service(id).await?,
     };
-    let known = crate::store::policies::revisions(&mut *store, &auth.policies).await?;
-    store.commit().await?;
-    lent.keep();
-    let is_known = |name: &str| name == ROOT || known.iter().any(|(known, _)| known == name);
-    let unknown = auth.policies.iter().filter(|name| !is_known(name));
-    warnings.extend(unknown.map(|name| format!("Policy {name:?} does not exist")));
+    let unknown = unknown_policies(call, caller, &auth.policies).await?;
+    warnings.extend(
+        unknown
+            .iter()
+            .map(|name| format!("Policy {name:?} does not exist")),
+    );
     Ok(Some(Response {
         auth: Some(auth),
         warnings,
@@ -194,15 +188,27 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     }))
 }
 
-/// Everything a request asks for, checked in the contract's order.
-fn plan(
+/// Those of a token's policies that do not exist: what the caller has too was read with it in this request.
+async fn unknown_policies<'p>(
     call: &Call<'_>,
-    parent: &TokenRow,
-    role: Option<&TokenRole>,
-    orphan: bool,
-) -> Result<Plan, String> {
-    let sudo = call.caller().sudo;
-    if parent.num_uses > 0 {
+    caller: &Caller,
+    policies: &'p [String],
+) -> Result<Vec<&'p String>, Fault> {
+    let is_unread = |name: &&String| *name != ROOT && !caller.known_policies.contains(name);
+    let unread: Vec<&String> = policies.iter().filter(is_unread).collect();
+    if unread.is_empty() {
+        return Ok(unread);
+    }
+    let names: Vec<String> = unread.iter().copied().cloned().collect();
+    let known = crate::store::policies::revisions(&call.core.store, &names).await?;
+    let is_unknown = |name: &&String| known.iter().all(|(known, _)| known != *name);
+    Ok(unread.into_iter().filter(is_unknown).collect())
+}
+
+/// Everything a request asks for, checked in the contract's order.
+fn plan(call: &Call<'_>, role: Option<&TokenRole>, orphan: bool) -> Result<Plan, String> {
+    let (parent, sudo) = (&call.caller().token, call.caller().sudo);
+    if parent.uses_left.is_some() {
         return Err("restricted use token cannot generate child tokens".into());
     }
     let batch = is_batch(text(call, "type"), role)?;
@@ -436,9 +442,9 @@ fn path(call: &Call<'_>, role: Option<(&str, &TokenRole)>) -> String {
 }
 
 /// A token that only needs to be written down.
-struct Made<'c, 'r> {
+struct Wanted<'c, 'r> {
     call: &'c Call<'r>,
-    parent: &'c TokenRow,
+    maker_id: i64,
     path: String,
     role: Option<String>,
     display_name: String,
@@ -453,9 +459,9 @@ struct Made<'c, 'r> {
     period: Span,
 }
 
-impl Made<'_, '_> {
+impl Wanted<'_, '_> {
     fn parent_id(&self) -> Option<i64> {
-        (!self.orphan).then_some(self.parent.token_id)
+        (!self.orphan).then_some(self.maker_id)
     }
 
     fn auth(self, token: Token, accessor: String, token_type: &'static str) -> Auth {
@@ -473,46 +479,43 @@ impl Made<'_, '_> {
         }
     }
 
-    async fn service(self, store: &mut sqlx::PgConnection, id: &str) -> Result<Auth, Fault> {
+    async fn service(self, id: &str) -> Result<Auth, Fault> {
         let token = match id {
             "" => ids::service_token(),
             id => Token::new(id),
         };
-        let token_hash = self.call.core.keys.token_hash(&token)?;
+        let core = self.call.core;
         let accessor = ids::base62(24);
-        let inserted = tokens::insert(
-            store,
-            &NewToken {
-                token_hash: &token_hash,
-                accessor: &accessor,
-                parent_id: self.parent_id(),
-                path: &self.path,
-                policies: &self.policies,
-                meta: self.meta.as_ref(),
-                display_name: &self.display_name,
-                role: self.role.as_deref(),
-                bound_cidrs: &self.bound_cidrs,
-                num_uses: self.num_uses,
-                renewable: self.renewable,
-                ttl_microseconds: self.ttl.map(|ttl| ttl.nanos() / 1_000),
-                ttl_seconds: self.ttl.map_or(0, Span::seconds),
-                explicit_max_ttl_seconds: self.explicit_max.seconds(),
-                period_seconds: self.period.seconds(),
-                wrapping: None,
-            },
-        )
-        .await?;
-        match inserted {
-            Some(_) => Ok(self.auth(token, accessor, "service")),
-            None => Err(Fault::bad("cannot create a token with a duplicate ID")),
+        let new = NewToken {
+            token_hash: format!("\\x{}", hex::encode(core.keys.token_hash(&token)?)),
+            accessor: accessor.clone(),
+            maker_id: self.maker_id,
+            parent_id: self.parent_id(),
+            path: self.path.clone(),
+            policies: self.policies.clone(),
+            meta: self.meta.clone(),
+            display_name: self.display_name.clone(),
+            role: self.role.clone(),
+            bound_cidrs: self.bound_cidrs.clone(),
+            num_uses: self.num_uses,
+            renewable: self.renewable,
+            ttl_microseconds: self.ttl.map(|ttl| ttl.nanos() / 1_000),
+            ttl_seconds: self.ttl.map_or(0, Span::seconds),
+            explicit_max_ttl_seconds: self.explicit_max.seconds(),
+            period_seconds: self.period.seconds(),
+        };
+        match core.new_tokens.make(new).await? {
+            Made::Made => Ok(self.auth(token, accessor, "service")),
+            Made::Duplicate => Err(Fault::bad("cannot create a token with a duplicate ID")),
+            Made::Orphaned => Err(Fault::unknown_caller()),
         }
     }
 
-    async fn batch(self, store: &mut sqlx::PgConnection) -> Result<Auth, Fault> {
+    async fn batch(self) -> Result<Auth, Fault> {
         let ttl = self
             .ttl
             .ok_or_else(|| Fault::internal("a batch token without an end"))?;
-        let issued_at = tokens::clock(store).await?;
+        let issued_at = tokens::clock(&self.call.core.store).await?;
         let issued_at_us =
             i64::try_from(issued_at.unix_timestamp_nanos() / 1_000).map_err(Fault::internal)?;
         let claims = BatchClaims {

@@ -57,7 +57,7 @@ async fn look_up(call: &Call<'_>, token: &Token) -> Result<Option<Map<String, Va
     // The last use of the caller's own token has just been counted, and it still looks at itself.
     let caller = &call.caller().token;
     let token_hash = core.keys.token_hash(token)?;
-    let row = tokens::by_hash(&core.store, &token_hash).await?;
+    let row = core.reads.token(token_hash).await?;
     Ok(row
         .filter(|row| row.uses_left != Some(0) || Some(row.token_id) == caller.token_id)
         .map(|row| shown(&row, token.expose())))

@@ -29,7 +29,9 @@ async fn renew_token(call: &Call<'_>, token: Token) -> Outcome {
         return Err(Fault::bad("batch tokens cannot be renewed"));
     }
     let token_hash = core.keys.token_hash(&token)?;
-    let row = tokens::by_hash(&core.store, &token_hash)
+    let row = core
+        .reads
+        .token(token_hash)
         .await?
         .filter(|row| row.uses_left != Some(0))
         .ok_or_else(|| Fault::bad("token not found"))?;

@@ -66,6 +66,6 @@ async fn find(call: &Call<'_>, token: &Token) -> Result<Option<i64>, Fault> {
         return Err(batch());
     }
     let token_hash = core.keys.token_hash(token)?;
-    let row = tokens::by_hash(&core.store, &token_hash).await?;
+    let row = core.reads.token(token_hash).await?;
     Ok(row.map(|row| row.token_id))
 }

@@ -59,6 +59,17 @@ impl Table {
         });
     }
 
+    /// Microseconds of processor time a step, by process.
+    pub fn cpu(&mut self, what: &str, each: Vec<(String, i64)>) {
+        let each = each.into_iter().map(|(name, us)| format!("{name} {us}"));
+        self.add(Line {
+            what: format!("CPU µs, {what}"),
+            measured: each.collect::<Vec<_>>().join(", "),
+            against: String::new(),
+            reached: None,
+        });
+    }
+
     /// As Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::from("| what | measured | against | reached |\n|---|---|---|---|\n");

@@ -48,17 +48,10 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
         if clients == 1 {
             latency(table, &tally, &same);
         }
-        let each: Vec<String> = used
-            .each(tally.done())
-            .into_iter()
-            .map(|(name, us)| format!("{name} {us}"))
-            .collect();
-        table.add(Line {
-            what: format!("CPU µs an issue, {clients} clients"),
-            measured: each.join(", "),
-            against: String::new(),
-            reached: None,
-        });
+        table.cpu(
+            &format!("an issue, {clients} clients"),
+            used.each(tally.done()),
+        );
         stage.clear("database/creds/member")?;
     }
     burst(stage, table, stock).await

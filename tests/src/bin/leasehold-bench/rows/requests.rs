@@ -50,15 +50,25 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
     stage.clear("database/creds/member")
 }
 
-fn row(table: &mut Table, what: &str, rate: f64, reference: (f64, f64), ceiling: (&str, f64)) {
+/// Steps a second, and microseconds of processor time a step, by process.
+type Rate = (f64, Vec<(String, i64)>);
+
+fn row(
+    table: &mut Table,
+    what: &str,
+    (rate, cpu): Rate,
+    reference: (f64, f64),
+    ceiling: (&str, f64),
+) {
     let what = format!("{what}, {CLIENTS} clients");
     let (reference, least) = reference;
     table.ratio(&what, rate, "/s", ("the reference", reference), Some(least));
     table.ratio(&what, rate, "/s", ceiling, None);
+    table.cpu(&what, cpu);
 }
 
 /// Each client the same request with its own token.
-async fn same(stage: &Stage, request: impl Fn(usize) -> Vec<u8>) -> Result<f64> {
+async fn same(stage: &Stage, request: impl Fn(usize) -> Vec<u8>) -> Result<Rate> {
     measured(
         stage,
         (0..CLIENTS).map(|client| Same(request(client))).collect(),
@@ -67,7 +77,7 @@ async fn same(stage: &Stage, request: impl Fn(usize) -> Vec<u8>) -> Result<f64> 
 }
 
 /// Each client takes other requests of the list, so that they do not wait for each other's rows.
-async fn turns(stage: &Stage, requests: Vec<Vec<u8>>) -> Result<f64> {
+async fn turns(stage: &Stage, requests: Vec<Vec<u8>>) -> Result<Rate> {
     let share = requests.len() / CLIENTS;
     let work = |own: &[Vec<u8>]| Turns {
         requests: own.to_vec(),
@@ -80,15 +90,17 @@ async fn turns(stage: &Stage, requests: Vec<Vec<u8>>) -> Result<f64> {
     .await
 }
 
-async fn measured<W: Work>(stage: &Stage, workers: Vec<W>) -> Result<f64> {
+async fn measured<W: Work>(stage: &Stage, workers: Vec<W>) -> Result<Rate> {
+    let before = stage.cpu()?;
     let tally = drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await?;
+    let used = stage.cpu()?.since(&before);
     ensure!(
         tally.failures == 0,
         "{} requests failed, the first: {}",
         tally.failures,
         tally.first_failure.unwrap_or_default()
     );
-    Ok(tally.rate())
+    Ok((tally.rate(), used.each(tally.done())))
 }
 
 /// Makes so many leases, and gives their ids.

@@ -1,0 +1,189 @@
+//! The making of service tokens: those that are asked for at the same moment are made in one statement, with one commit.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+use sqlx::{PgExecutor, Row};
+
+use crate::gather::{Gather, Limits};
+use crate::warm::Warm;
+
+/// One at a time: two that hold the same parent `FOR SHARE` at once make PostgreSQL write down who shares it.
+const LIMITS: Limits = Limits {
+    runners: 1,
+    batch: 128,
+};
+
+/// A token that is to be made.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewToken {
+    /// Keyed hash of the token, as PostgreSQL reads bytes: `\x` and hexadecimal digits.
+    pub token_hash: String,
+    /// Its handle.
+    pub accessor: String,
+    /// The token that makes it; while that does not live, nothing is made.
+    pub maker_id: i64,
+    /// None = an orphan.
+    pub parent_id: Option<i64>,
+    /// The request path that makes it.
+    pub path: String,
+    /// Sorted names.
+    pub policies: Vec<String>,
+    /// As given.
+    pub meta: Option<Map<String, Value>>,
+    /// What logins are named after.
+    pub display_name: String,
+    /// The role it is made by.
+    pub role: Option<String>,
+    /// Addresses it may come from; empty = any.
+    pub bound_cidrs: Vec<String>,
+    /// Uses granted; 0 = unlimited.
+    pub num_uses: i32,
+    /// Whether renewals are accepted.
+    pub renewable: bool,
+    /// Its life; None = no end (root only).
+    pub ttl_microseconds: Option<i64>,
+    /// Whole seconds of it.
+    pub ttl_seconds: i64,
+    /// As given at creation; 0 = none.
+    pub explicit_max_ttl_seconds: i64,
+    /// As given at creation; 0 = none.
+    pub period_seconds: i64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It is there.
+    Made,
+    /// A living one has that hash.
+    Duplicate,
+    /// Its maker lives no more.
+    Orphaned,
+}
+
+/// Makes those whose maker lives and could be held. What ends a tree ends those above first and looks for children last:
+/// whoever holds the maker before that is found, and whoever waits for it finds it ended. In the order of their hashes, so
+/// that two who make the same ones do not wait for each other in a circle.
+macro_rules! make {
+    ($hold:literal) => {
+        concat!(
+            "with recursive asked as ( \
+                 select * from jsonb_to_recordset($1) as a (token_hash bytea, accessor text, maker_id bigint, parent_id bigint, \
+                     path text, policies text[], meta jsonb, display_name text, role text, bound_cidrs text[], num_uses integer, \
+                     renewable boolean, ttl_microseconds bigint, ttl_seconds bigint, explicit_max_ttl_seconds bigint, \
+                     period_seconds bigint)), \
+             held as materialized ( \
+                 select token_id, parent_id, expires_at from leasehold_broker.tokens \
+                  where token_id = any($2) and ended_at is null ",
+            $hold,
+            "), \
+             line as ( \
+                 select token_id as first_id, parent_id, null::timestamptz as ended_at, expires_at from held \
+                 union all \
+                 select line.first_id, above.parent_id, above.ended_at, above.expires_at \
+                   from leasehold_broker.tokens above join line on above.token_id = line.parent_id), \
+             living as materialized ( \
+                 select token_id from held where not exists ( \
+                     select from line where line.first_id = held.token_id \
+                        and (line.ended_at is not null or line.expires_at <= clock_timestamp()))), \
+             made as ( \
+                 insert into leasehold_broker.tokens (token_hash, accessor, parent_id, path, policies, meta, display_name, role, \
+                     bound_cidrs, num_uses, uses_left, orphan, renewable, creation_ttl_seconds, ttl_seconds, \
+                     explicit_max_ttl_seconds, period_seconds, issued_at, expires_at) \
+                 select a.token_hash, a.accessor, a.parent_id, a.path, a.policies, a.meta, a.display_name, a.role, a.bound_cidrs, \
+                        a.num_uses, nullif(a.num_uses, 0), a.parent_id is null, a.renewable, a.ttl_seconds, a.ttl_seconds, \
+                        a.explicit_max_ttl_seconds, a.period_seconds, now, now + a.ttl_microseconds * interval '1 microsecond' \
+                   from asked a join living on living.token_id = a.maker_id, clock_timestamp() as now \
+                  order by a.token_hash \
+                 on conflict (token_hash) where ended_at is null do nothing \
+                 returning accessor) \
+             select a.accessor, made.accessor is not null as made \
+               from asked a join living on living.token_id = a.maker_id left join made on made.accessor = a.accessor"
+        )
+    };
+}
+
+/// Waits for whoever is changing a maker.
+const MAKE: &str = make!("for share");
+/// Passes by makers that somebody is changing: waiting with locks on others could run in a circle.
+const TRY_MAKE: &str = make!("for share skip locked");
+
+/// Where they come together.
+pub struct NewTokens {
+    store: Warm,
+    gather: Arc<Gather<NewToken, Made>>,
+}
+
+impl NewTokens {
+    /// Through these connections.
+    pub fn new(store: Warm) -> Self {
+        NewTokens {
+            store,
+            gather: Gather::new(LIMITS),
+        }
+    }
+
+    /// Makes a token, with others if there are any. One whose maker is not there at once is looked at alone, where it can
+    /// wait for whoever changes it.
+    pub async fn make(&self, token: NewToken) -> sqlx::Result<Made> {
+        let store = self.store.clone();
+        let run = move |batch: Vec<NewToken>| {
+            let store = store.clone();
+            async move {
+                match make_together(&store, &batch).await {
+                    Ok(made) => made,
+                    Err(error) => {
+                        tracing::debug!(%error, tokens = batch.len(), "tokens could not be made together");
+                        batch.iter().map(|_| None).collect()
+                    }
+                }
+            }
+        };
+        if let Some(made) = self.gather.ask(token.clone(), |_, _| true, run).await {
+            return Ok(made);
+        }
+        let mut store = self.store.acquire().await?;
+        let made = make_all(&mut *store, MAKE, &[token]).await?;
+        store.keep();
+        Ok(made.into_iter().next().flatten().unwrap_or(Made::Orphaned))
+    }
+}
+
+async fn make_together(warm: &Warm, tokens: &[NewToken]) -> sqlx::Result<Vec<Option<Made>>> {
+    let mut store = warm.acquire().await?;
+    let made = make_all(&mut *store, TRY_MAKE, tokens).await?;
+    store.keep();
+    warm.added(tokens.len());
+    Ok(made)
+}
+
+/// None: the maker does not live, or is passed by.
+async fn make_all(
+    store: impl PgExecutor<'_>,
+    statement: &'static str,
+    tokens: &[NewToken],
+) -> sqlx::Result<Vec<Option<Made>>> {
+    let mut makers: Vec<i64> = tokens.iter().map(|token| token.maker_id).collect();
+    makers.sort_unstable();
+    makers.dedup();
+    let rows = sqlx::query(statement)
+        .bind(Json(tokens))
+        .bind(makers)
+        .fetch_all(store)
+        .await?;
+    let mut made = std::collections::HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let of = match row.try_get("made")? {
+            true => Made::Made,
+            false => Made::Duplicate,
+        };
+        made.insert(row.try_get::<String, _>("accessor")?, of);
+    }
+    Ok(tokens
+        .iter()
+        .map(|token| made.get(&token.accessor).copied())
+        .collect())
+}
