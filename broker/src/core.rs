@@ -7,6 +7,7 @@ use crate::authority::PolicyCache;
 use crate::lease::{Errands, Intents, Renewals};
 use crate::ready::Ready;
 use crate::seal::{KeySource, Keys, Unsealing};
+use crate::store::growth::Growth;
 use crate::store::new_tokens::NewTokens;
 use crate::store::reads::Reads;
 use crate::target::Targets;
@@ -58,6 +59,8 @@ pub struct Core {
     pub ready: Ready,
     /// Reads on their way to the store.
     pub reads: Reads,
+    /// How fast the store grows.
+    pub growth: Growth,
     /// Tokens about to be made.
     pub new_tokens: NewTokens,
     /// Leases about to be written down.

@@ -3,23 +3,16 @@
 //! A pool asks whatever comes back whether it still answers, one more round trip for each statement, and hands its
 //! connections out in turn, so that one client alone meets a backend that has slept longest. What was used a moment ago is
 //! kept aside here and used again, the last one first; everything else is the pool's business.
-//!
-//! A plan that is kept is made for tables as large as they were then. Of a table of a few rows PostgreSQL reads all, whatever
-//! the indexes; over a hundred times as many that same plan is slow until the server looks at the table again by itself, a
-//! minute later. So plans are made anew whenever what has been written here has doubled.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres};
+use sqlx::{PgConnection, PgPool, Postgres};
 
 /// Then a connection goes through the pool once, which looks at its age.
 const ASIDE_MAX: Duration = Duration::from_secs(60);
-/// So few rows need no other plan.
-const FEW_ROWS: u64 = 64;
 
 /// A pool, and those of its connections that are kept aside. Cheap to clone.
 #[derive(Clone)]
@@ -29,8 +22,6 @@ struct Inner {
     pool: PgPool,
     most: usize,
     unasked: Duration,
-    /// Rows added through these connections.
-    added: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -45,7 +36,6 @@ struct Kept {
     connection: PoolConnection<Postgres>,
     taken_at: Instant,
     used_at: Instant,
-    planned_for: u64,
 }
 
 impl Warm {
@@ -55,7 +45,6 @@ impl Warm {
             pool,
             most,
             unasked,
-            added: AtomicU64::new(0),
             state: Mutex::default(),
         }))
     }
@@ -66,58 +55,24 @@ impl Warm {
         let kept = {
             let mut state = self.lock();
             let kept = state.kept.pop();
-            if kept.is_none() {
+            let fresh = kept.filter(|kept| kept.used_at.elapsed() < self.0.unasked);
+            if fresh.is_none() {
                 state.waiting += 1;
             }
-            kept
+            fresh
         };
-        if let Some(kept) = kept {
-            match self.again(kept).await {
-                Ok(lent) => return Ok(lent),
-                // The server has gone, or has closed it meanwhile.
-                Err(error) => {
-                    tracing::debug!(%error, "a connection kept aside is of no use any more")
-                }
+        let (connection, taken_at) = match kept {
+            Some(kept) => (kept.connection, kept.taken_at),
+            None => {
+                let _waiting = Waiting(self);
+                (self.0.pool.acquire().await?, Instant::now())
             }
-            self.lock().waiting += 1;
-        }
-        let _waiting = Waiting(self);
+        };
         Ok(Lent {
-            connection: self.0.pool.acquire().await?,
-            taken_at: Instant::now(),
-            planned_for: 0,
+            connection,
+            taken_at,
             home: self.clone(),
         })
-    }
-
-    async fn again(&self, kept: Kept) -> sqlx::Result<Lent> {
-        let mut lent = Lent {
-            connection: kept.connection,
-            taken_at: kept.taken_at,
-            planned_for: kept.planned_for,
-            home: self.clone(),
-        };
-        let added = self.0.added.load(Relaxed);
-        let asked = if added >= (lent.planned_for * 2).max(FEW_ROWS) {
-            lent.planned_for = added;
-            lent.execute("discard plans").await.map(drop)
-        } else if kept.used_at.elapsed() >= self.0.unasked {
-            lent.ping().await
-        } else {
-            Ok(())
-        };
-        match asked {
-            Ok(()) => Ok(lent),
-            Err(error) => {
-                lent.close();
-                Err(error)
-            }
-        }
-    }
-
-    /// So many rows more are in tables that these connections read.
-    pub fn added(&self, rows: usize) {
-        self.0.added.fetch_add(rows as u64, Relaxed);
     }
 
     /// Gives all that is kept aside back to the pool: before it is closed, which waits for them.
@@ -148,8 +103,6 @@ impl Drop for Waiting<'_> {
 pub struct Lent {
     connection: PoolConnection<Postgres>,
     taken_at: Instant,
-    /// How many rows had been added when its plans were made.
-    planned_for: u64,
     home: Warm,
 }
 
@@ -166,7 +119,6 @@ impl Lent {
                 connection: self.connection,
                 taken_at: self.taken_at,
                 used_at: Instant::now(),
-                planned_for: self.planned_for,
             });
         }
     }

@@ -27,6 +27,7 @@ impl Default for Intents {
 /// Writes an intent down, with others if there are any. What does not stand at once is looked at alone, where it can wait
 /// for whoever changes what it builds on, and say why it does not stand.
 pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded, Fault> {
+    core.growth.added(1);
     let store = core.warm.clone();
     let run = move |batch: Vec<Intent>| {
         let store = store.clone();
@@ -46,14 +47,13 @@ pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded,
     }
 }
 
-async fn record_all(warm: &Warm, batch: &[Intent]) -> sqlx::Result<Vec<Option<Recorded>>> {
-    let mut store = warm.acquire().await?;
+async fn record_all(store: &Warm, batch: &[Intent]) -> sqlx::Result<Vec<Option<Recorded>>> {
+    let mut store = store.acquire().await?;
     let recorded = match batch {
         // One alone costs the server less by a statement for one.
         [alone] => vec![leases::try_record(&mut *store, alone).await?],
         batch => intents::record_all(&mut *store, batch).await?,
     };
     store.keep();
-    warm.added(batch.len());
     Ok(recorded)
 }

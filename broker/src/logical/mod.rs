@@ -11,6 +11,7 @@ mod operation;
 mod path_table;
 mod request;
 mod response;
+mod token;
 
 pub use batch::BatchClaims;
 pub use envelope::Envelope;
@@ -23,3 +24,4 @@ pub use request::{Body, Caller, Request, TokenIdentity};
 pub use response::{
     Auth, LeaseReply, Outcome, RawBody, Response, Undelivered, WrapInfo, replaced_by_path,
 };
+pub use token::TokenRow;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Operation;
+use super::{Operation, TokenRow};
 use crate::duration::Span;
 use crate::policy::Acl;
 
@@ -47,6 +47,8 @@ pub struct Caller {
     pub token: TokenIdentity,
     /// Addresses the token may come from; empty = any.
     pub bound_cidrs: Vec<String>,
+    /// All of the token, as read in this request before it was used; batch tokens have no row.
+    pub row: Option<TokenRow>,
     /// Those of its policies that exist, as read in this request; empty also where that was not read.
     pub known_policies: Vec<String>,
     /// Has the root policy.

@@ -15,6 +15,7 @@ pub(super) async fn with_rules(core: &Core, found: Found) -> Result<Caller, Faul
     Ok(Caller {
         token,
         bound_cidrs: found.bound_cidrs,
+        row: found.row,
         known_policies: revisions.into_iter().map(|(name, _)| name).collect(),
         root,
         sudo: root,

@@ -11,6 +11,7 @@ use crate::http::{Listener, Listening};
 use crate::logical::Fault;
 use crate::seal::{KeySource, KeySourceError, Keys, RootKey, Unsealing};
 use crate::secret::Token;
+use crate::store::growth::Growth;
 use crate::store::new_tokens::NewTokens;
 use crate::store::reads::Reads;
 use crate::store::{self, StoreError, installation};
@@ -90,6 +91,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         .map_err(StoreError::from)?;
     let installation = installation::read(&pool).await.map_err(StoreError::from)?;
     let warm = store::warm(&pool);
+    let growth = Growth::new(pool.clone());
     let core = Arc::new(Core {
         store: pool,
         warm: warm.clone(),
@@ -105,7 +107,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         ready: Default::default(),
         intents: Default::default(),
         renewals: Default::default(),
-        new_tokens: NewTokens::new(warm.clone()),
+        growth: growth.clone(),
+        new_tokens: NewTokens::new(warm.clone(), growth),
         reads: Reads::new(warm),
     });
     if installation.is_initialised()

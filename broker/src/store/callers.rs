@@ -7,8 +7,9 @@ use sqlx::{PgExecutor, PgPool, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::tokens;
 use crate::cidr;
-use crate::logical::{BatchClaims, TokenIdentity};
+use crate::logical::{BatchClaims, TokenIdentity, TokenRow};
 
 /// Names and revisions of policies.
 pub type Revisions = Vec<(String, i64)>;
@@ -22,6 +23,8 @@ pub struct Found {
     pub identity: TokenIdentity,
     /// Addresses it may come from; empty = any.
     pub bound_cidrs: Vec<String>,
+    /// All of it; batch tokens have no row.
+    pub row: Option<TokenRow>,
 }
 
 impl Found {
@@ -35,21 +38,25 @@ impl Found {
 /// A token lives while neither it nor any token above it has ended or expired. With it come the revisions of its policies,
 /// and the mark of the table of mounts as it is in the same moment, even where no token is found.
 const SERVICES: &str = "\
-with recursive line as (
-    select t.token_id as first_id, t.parent_id, t.expires_at from leasehold_broker.tokens t
-     where t.token_hash = any($1) and t.ended_at is null
+with recursive asked as materialized (
+    select t.* from unnest($1::bytea[]) as a (token_hash) cross join lateral (
+        select token_id, token_hash, accessor, parent_id, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left,
+               orphan, renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at,
+               expires_at, last_renewed_at, wrapping
+          from leasehold_broker.tokens t where t.token_hash = a.token_hash and t.ended_at is null offset 0) t
+), line as (
+    select t.token_id as first_id, t.parent_id, t.expires_at from asked t
     union all
     select line.first_id, above.parent_id,
            case when above.ended_at is not null then '-infinity' else above.expires_at end
-      from leasehold_broker.tokens above join line on above.token_id = line.parent_id
+      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above
 )
-select m.revision as mounts, t.token_id, t.token_hash, t.accessor, t.policies, t.display_name, t.uses_left, t.path, t.bound_cidrs,
-       t.wrapping is not null as wrapping,
-       ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as ttl_seconds,
+select m.revision as mounts, t.*, t.wrapping is not null as is_wrapping, clock_timestamp() as read_at,
+       ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as left_seconds,
        known.names, known.revisions
   from leasehold_broker.mount_revision m
-  left join leasehold_broker.tokens t
-    on t.token_hash = any($1) and t.ended_at is null and (t.uses_left is null or t.uses_left > 0)
+  left join asked t
+    on (t.uses_left is null or t.uses_left > 0)
    and not exists (select from line where line.first_id = t.token_id and line.expires_at <= clock_timestamp())
   left join lateral (
     select array_agg(p.name) as names, array_agg(p.revision) as revisions
@@ -64,7 +71,7 @@ with recursive line as (
     select token_id, parent_id, ended_at, expires_at from leasehold_broker.tokens where token_id = $2
     union all
     select above.token_id, above.parent_id, above.ended_at, above.expires_at
-      from leasehold_broker.tokens above join line on above.token_id = line.parent_id
+      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above
 )
 select $1 > clock_timestamp()
    and ($2::bigint is null or exists (select from line where token_id = $2))
@@ -139,26 +146,29 @@ pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<F
             wrapping: false,
         },
         bound_cidrs: claims.bound_cidrs,
+        row: None,
     }))
 }
 
 fn from_row(row: &PgRow) -> sqlx::Result<Found> {
+    let token = tokens::from_row(row)?;
     Ok(Found {
         revisions: None,
         identity: TokenIdentity {
-            token_id: Some(row.try_get("token_id")?),
+            token_id: Some(token.token_id),
             token_hash: row.try_get("token_hash")?,
-            accessor: row.try_get("accessor")?,
-            policies: row.try_get("policies")?,
-            display_name: row.try_get("display_name")?,
+            accessor: token.accessor.clone(),
+            policies: token.policies.clone(),
+            display_name: token.display_name.clone(),
             batch: false,
             batch_expires_at_us: None,
-            uses_left: row.try_get("uses_left")?,
-            path: row.try_get("path")?,
-            ttl_seconds: row.try_get("ttl_seconds")?,
-            wrapping: row.try_get("wrapping")?,
+            uses_left: token.uses_left,
+            path: token.path.clone(),
+            ttl_seconds: row.try_get("left_seconds")?,
+            wrapping: row.try_get("is_wrapping")?,
         },
-        bound_cidrs: row.try_get("bound_cidrs")?,
+        bound_cidrs: token.bound_cidrs.clone(),
+        row: Some(token),
     })
 }
 

@@ -48,6 +48,9 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
         .options([
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
+            // What is asked for is in memory: a look by an index is cheap, also beside reading a whole table of today.
+            ("random_page_cost", "0.1"),
+            ("seq_page_cost", "0.1"),
             ("jit", "off"),
         ]);
     let mut pause = FIRST_PAUSE;

@@ -30,7 +30,7 @@ with recursive asked as (
       from leasehold_broker.tokens t where t.token_id = any($11::bigint[])
     union all
     select line.first_id, t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
-      from leasehold_broker.tokens t join line on t.token_id = line.parent_id
+      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t
 ), chain as materialized (
     select first_id, coalesce(bool_or(ended_at is not null or expires_at <= clock_timestamp()), false) as dead,
            array_agg(accessor order by depth) as accessors,

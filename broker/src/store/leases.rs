@@ -71,7 +71,7 @@ with recursive token as (
       from leasehold_broker.tokens where token_id = $11
     union all
     select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
-      from leasehold_broker.tokens t join line on t.token_id = line.parent_id
+      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t
 ), mount as (
     select mount_id from leasehold_broker.mounts where mount_id = $2 and state = 'active' ",
             $hold,
@@ -188,7 +188,7 @@ pub async fn owners(store: impl PgExecutor<'_>, token_id: i64) -> sqlx::Result<O
                from leasehold_broker.tokens where token_id = $1 \
              union all \
              select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1 \
-               from leasehold_broker.tokens t join line on t.token_id = line.parent_id) \
+               from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t) \
          select accessor, (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint as ttl, revision, \
                 ended_at is not null or coalesce(expires_at <= clock_timestamp(), false) as dead \
            from line order by depth",

@@ -2,12 +2,16 @@
 //!
 //! Functions take an executor (`&PgPool`, or `&mut PgConnection` within a transaction) and speak in Rust types; what a row means is
 //! decided above. Absence is `Ok(None)`.
+//!
+//! Statements that walk from a token up to those above it look each of them up by its key: `cross join lateral (… offset 0)`
+//! leaves the planner no other way. By a plain join it reads all tokens for a few, as it takes the walk to be a long one.
 
 pub mod callers;
 pub mod comparison;
 mod connect;
 pub mod cubbyholes;
 pub mod database;
+pub mod growth;
 pub mod installation;
 pub mod intents;
 pub mod leases;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 use sqlx::{PgExecutor, Row};
 
+use super::growth::Growth;
 use crate::gather::{Gather, Limits};
 use crate::warm::Warm;
 
@@ -84,7 +85,7 @@ macro_rules! make {
                  select token_id as first_id, parent_id, null::timestamptz as ended_at, expires_at from held \
                  union all \
                  select line.first_id, above.parent_id, above.ended_at, above.expires_at \
-                   from leasehold_broker.tokens above join line on above.token_id = line.parent_id), \
+                   from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above), \
              living as materialized ( \
                  select token_id from held where not exists ( \
                      select from line where line.first_id = held.token_id \
@@ -114,14 +115,16 @@ const TRY_MAKE: &str = make!("for share skip locked");
 /// Where they come together.
 pub struct NewTokens {
     store: Warm,
+    growth: Growth,
     gather: Arc<Gather<NewToken, Made>>,
 }
 
 impl NewTokens {
     /// Through these connections.
-    pub fn new(store: Warm) -> Self {
+    pub fn new(store: Warm, growth: Growth) -> Self {
         NewTokens {
             store,
+            growth,
             gather: Gather::new(LIMITS),
         }
     }
@@ -129,6 +132,7 @@ impl NewTokens {
     /// Makes a token, with others if there are any. One whose maker is not there at once is looked at alone, where it can
     /// wait for whoever changes it.
     pub async fn make(&self, token: NewToken) -> sqlx::Result<Made> {
+        self.growth.added(1);
         let store = self.store.clone();
         let run = move |batch: Vec<NewToken>| {
             let store = store.clone();
@@ -152,11 +156,10 @@ impl NewTokens {
     }
 }
 
-async fn make_together(warm: &Warm, tokens: &[NewToken]) -> sqlx::Result<Vec<Option<Made>>> {
-    let mut store = warm.acquire().await?;
+async fn make_together(store: &Warm, tokens: &[NewToken]) -> sqlx::Result<Vec<Option<Made>>> {
+    let mut store = store.acquire().await?;
     let made = make_all(&mut *store, TRY_MAKE, tokens).await?;
     store.keep();
-    warm.added(tokens.len());
     Ok(made)
 }
 

@@ -12,8 +12,9 @@ use super::callers::{self, Found};
 use super::database::{self, ConfigRow, RoleRow};
 use super::leases::{self, LeaseRow};
 use super::mounts;
-use super::tokens::{self, TokenRow};
+use super::tokens;
 use crate::gather::{Gather, Limits};
+use crate::logical::TokenRow;
 use crate::mount::MountTable;
 use crate::warm::{Lent, Warm};
 
@@ -71,7 +72,9 @@ impl Reads {
             &self.store,
             token_hash,
             |mut store, asked| async move {
-                let hashes: Vec<Vec<u8>> = asked.iter().flatten().cloned().collect();
+                let mut hashes: Vec<Vec<u8>> = asked.iter().flatten().cloned().collect();
+                hashes.sort_unstable();
+                hashes.dedup();
                 let (mounts, found) = callers::services(&mut *store, &hashes).await?;
                 store.keep();
                 let of = |hash: &Vec<u8>| found.iter().find(|one| one.identity.token_hash == *hash);

@@ -8,50 +8,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, Row};
 use time::OffsetDateTime;
 
-/// A living token.
-#[derive(Clone, Debug)]
-pub struct TokenRow {
-    /// Primary key.
-    pub token_id: i64,
-    /// Its handle.
-    pub accessor: String,
-    /// The request path that made it.
-    pub path: String,
-    /// Sorted names.
-    pub policies: Vec<String>,
-    /// As given.
-    pub meta: Option<Map<String, Value>>,
-    /// What logins are named after.
-    pub display_name: String,
-    /// The role it was made by.
-    pub role: Option<String>,
-    /// Addresses it may come from; empty = any.
-    pub bound_cidrs: Vec<String>,
-    /// Uses granted; 0 = unlimited.
-    pub num_uses: i32,
-    /// Uses left; None = unlimited.
-    pub uses_left: Option<i32>,
-    /// Has no parent.
-    pub orphan: bool,
-    /// Whether renewals are accepted.
-    pub renewable: bool,
-    /// Whole seconds granted at creation.
-    pub creation_ttl_seconds: i64,
-    /// Whole seconds last granted.
-    pub ttl_seconds: i64,
-    /// As given at creation; 0 = none.
-    pub explicit_max_ttl_seconds: i64,
-    /// As given at creation; 0 = none.
-    pub period_seconds: i64,
-    /// When it was made.
-    pub issued_at: OffsetDateTime,
-    /// None = never.
-    pub expires_at: Option<OffsetDateTime>,
-    /// The latest renewal.
-    pub last_renewed_at: Option<OffsetDateTime>,
-    /// The store's clock when this was read.
-    pub read_at: OffsetDateTime,
-}
+use crate::logical::TokenRow;
 
 /// Living tokens: neither they nor any token above them have ended or expired. Their rows may be held for the caller's
 /// transaction: an end waits for whoever holds a row before it, and whoever waits for an end finds the row ended.
@@ -68,7 +25,7 @@ macro_rules! living {
                  select token_id as first_id, parent_id, ended_at, expires_at from it \
                  union all \
                  select line.first_id, above.parent_id, above.ended_at, above.expires_at \
-                   from leasehold_broker.tokens above join line on above.token_id = line.parent_id) \
+                   from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above) \
              select token_id, token_hash, accessor, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left, \
                     orphan, renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at, \
                     expires_at, last_renewed_at, clock_timestamp() as read_at \
@@ -152,7 +109,8 @@ pub async fn renew(
     Ok(())
 }
 
-fn from_row(row: &PgRow) -> sqlx::Result<TokenRow> {
+/// What [`TokenRow`] names, in any columns.
+pub(super) fn from_row(row: &PgRow) -> sqlx::Result<TokenRow> {
     let meta: Option<Json<Map<String, Value>>> = row.try_get("meta")?;
     Ok(TokenRow {
         token_id: row.try_get("token_id")?,

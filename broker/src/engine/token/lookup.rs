@@ -6,9 +6,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{accessor_field, token_field};
 use crate::authority;
-use crate::logical::{BatchClaims, Call, Fault, Outcome, Response};
+use crate::logical::{BatchClaims, Call, Fault, Outcome, Response, TokenRow};
 use crate::secret::Token;
-use crate::store::tokens::{self, TokenRow};
+use crate::store::tokens;
 
 pub(super) async fn token(call: &Call<'_>) -> Outcome {
     match token_field(call)? {
@@ -26,6 +26,16 @@ pub(super) async fn own(call: &Call<'_>) -> Outcome {
         .client_token
         .as_ref()
         .ok_or_else(Fault::unknown_caller)?;
+    let caller = call.caller();
+    if let Some(row) = &caller.row {
+        // The last use of the caller's own token has just been counted, and it still looks at itself.
+        let uses_left = caller.token.uses_left;
+        let row = TokenRow {
+            uses_left,
+            ..row.clone()
+        };
+        return Ok(Some(response(shown(&row, token.expose()))));
+    }
     let data = look_up(call, token).await?;
     data.map(response)
         .map(Some)
@@ -54,7 +64,7 @@ async fn look_up(call: &Call<'_>, token: &Token) -> Result<Option<Map<String, Va
             None => None,
         });
     }
-    // The last use of the caller's own token has just been counted, and it still looks at itself.
+    // As above, if it is named.
     let caller = &call.caller().token;
     let token_hash = core.keys.token_hash(token)?;
     let row = core.reads.token(token_hash).await?;

@@ -4,9 +4,9 @@ use super::role::TokenRole;
 use super::{accessor_field, mount_ttl, roles, token_field};
 use crate::duration::Span;
 use crate::lease;
-use crate::logical::{Auth, BatchClaims, Call, Fault, Outcome, Response};
+use crate::logical::{Auth, BatchClaims, Call, Fault, Outcome, Response, TokenRow};
 use crate::secret::Token;
-use crate::store::tokens::{self, TokenRow};
+use crate::store::tokens;
 use crate::ttl::{self, Wish};
 
 pub(super) async fn token(call: &Call<'_>) -> Outcome {
