@@ -18,9 +18,9 @@ use crate::logical::TokenRow;
 use crate::mount::MountTable;
 use crate::warm::{Lent, Warm};
 
-/// Two at once: while one is answered the next is asked.
+/// One at a time: the longer one waits, the more go together, and the less each costs.
 const LIMITS: Limits = Limits {
-    runners: 2,
+    runners: 1,
     batch: 128,
 };
 /// Roles remembered at most; emptied when full, as what is in use comes back at once.
