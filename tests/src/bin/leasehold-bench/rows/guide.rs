@@ -24,7 +24,7 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
         ("readonly", "grants of their own", None),
     ];
     for (role, how, bar) in ways {
-        let tally = pairs(stage, role).await?;
+        let (tally, cpu) = pairs(stage, role).await?;
         table.ratio(
             &format!("the guide's recipe on one table, {how}: issue and revoke, at most {LIVE} live, {CLIENTS} clients"),
             tally.rate(),
@@ -32,12 +32,13 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
             ("stock with the same statements, one session", stock),
             bar,
         );
+        table.cpu(&format!("a pair, {how}"), cpu);
     }
     stage.cluster.psql(
         "do $$ begin for n in 2..10 loop execute format('create table table_%s (id int)', n); end loop; end $$",
     )?;
     for (role, how, _) in ways {
-        let tally = pairs(stage, role).await?;
+        let (tally, _) = pairs(stage, role).await?;
         table.add(Line {
             what: format!("the same on {TABLES} tables, {how}"),
             measured: format!("{:.1} pairs/s", tally.rate()),
@@ -59,7 +60,7 @@ fn ensure_clean(tally: &Tally) -> Result<()> {
 }
 
 /// Fills up to the limit first; only pairs are measured. Nothing is left.
-async fn pairs(stage: &Stage, role: &str) -> Result<Tally> {
+async fn pairs(stage: &Stage, role: &str) -> Result<(Tally, Vec<(String, i64)>)> {
     let path = format!("database/creds/{role}");
     let each = LIVE / CLIENTS - 1;
     let mut workers = Vec::with_capacity(CLIENTS);
@@ -76,10 +77,13 @@ async fn pairs(stage: &Stage, role: &str) -> Result<Tally> {
             live,
         });
     }
+    let before = stage.cpu()?;
     let tally = drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await?;
+    let used = stage.cpu()?.since(&before);
     ensure_clean(&tally)?;
     stage.clear(&path)?;
-    Ok(tally)
+    let each = used.each(tally.done());
+    Ok((tally, each))
 }
 
 struct Pair {
