@@ -5,6 +5,7 @@ pub mod ask;
 pub mod dependents;
 pub mod ending;
 pub mod ends;
+pub mod growth;
 pub mod leases;
 pub mod litter;
 pub mod logins;

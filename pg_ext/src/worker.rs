@@ -12,6 +12,7 @@ mod hunt;
 mod job;
 pub mod launcher;
 mod pass;
+pub mod progress;
 pub mod settings;
 mod statements;
 mod strangers;

@@ -51,8 +51,9 @@ impl Mark {
 pub fn absorb_end_requests(now: TimestampWithTimeZone) {
     write(
         "with free as (
-            select l.lease_number from leasehold.end_requests r join leasehold.live_leases l using (lease_number)
-             where l.state = 'active' limit 500 for update of l skip locked),
+            select l.lease_number from leasehold.live_leases l
+             where l.lease_number = any (array(select r.lease_number from leasehold.end_requests r limit 500))
+               and l.fenced_at is null for update of l skip locked),
          taken as (
             update leasehold.live_leases l
                set due_at = least(l.due_at, $1), cause = coalesce(l.cause, r.cause), ended_by = coalesce(l.ended_by, r.ended_by)
@@ -134,9 +135,9 @@ pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held>
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
                  and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.state = 'active' and l.lease_number in (
+          where l.fenced_at is null and l.lease_number = any (array(
                 select d.lease_number from leasehold.live_leases d where d.state = 'active' and d.due_at <= $1
-                union select r.lease_number from leasehold.end_requests r)
+                union select r.lease_number from leasehold.end_requests r))
           order by l.due_at limit 100",
         &[now.into(), installation.to_string().into()],
         |row| Held {

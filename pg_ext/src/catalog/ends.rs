@@ -25,10 +25,20 @@ macro_rules! living {
 
 thread_local! {
     static BY_ID: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id = $3 limit $4")) };
-    static BY_IDS: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id = any($3)")) };
+    // Each by its own key: with all ids in one condition, a plan made for few leases reads all of them for ever.
+    static BY_IDS: Plan = const { Plan::new(
+        "select l.lease_number
+           from pg_catalog.unnest($3) as x (lease_id) cross join pg_catalog.unnest($1) as s (scope)
+           cross join lateral (
+                select a.lease_number from leasehold.live_leases a
+                 where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null and a.due_at > $2 offset 0) l
+          where not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number offset 0)") };
     static ACTIVE: Plan = const { Plan::new(
-        "select pg_catalog.count(*) from leasehold.live_leases l
-          where l.scope = any($1) and l.lease_id = any($2) and l.fenced_at is null") };
+        "select pg_catalog.count(*)
+           from pg_catalog.unnest($2) as x (lease_id) cross join pg_catalog.unnest($1) as s (scope)
+           cross join lateral (
+                select from leasehold.live_leases a
+                 where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null offset 0) l") };
     static BELOW: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id >= $3 and l.lease_id < $4 limit $5")) };
     static ALL: Plan = const { Plan::new(living!("l.state = 'active'", "limit $3")) };
     static LOCK: Plan = const { Plan::new(

@@ -48,15 +48,11 @@ pub fn take_one_fenced(
     take(installation, now, &[], 1, Some(number))
 }
 
-fn take(
-    installation: Installation,
-    now: TimestampWithTimeZone,
-    except: &[i64],
-    at_most: i64,
-    only: Option<i64>,
-) -> Vec<Fenced> {
-    rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
+/// Fenced leases whose attempt is due, with what their logins still need.
+macro_rules! due_attempts {
+    ($only:literal) => {
+        concat!(
+            "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
                 coalesce(a.rolcanlogin or a.rolpassword is not null
                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid offset 0)
                          or exists (select from pg_catalog.pg_auth_members m where m.roleid = a.oid offset 0), false),
@@ -73,27 +69,43 @@ fn take(
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
                  and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
           where l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2)
-            and ($5 is null or l.lease_number = $5)
-          order by l.next_attempt_at limit $3 for update of l skip locked",
-        &[
-            now.into(),
-            except.to_vec().into(),
-            at_most.into(),
-            installation.to_string().into(),
-            only.into(),
-        ],
-        |row| Fenced {
-            number: row.must(1),
-            login: row.get(2),
-            mark: Mark::of(row.must(3), row.get(4), row.must(11)),
-            armed: row.must(5),
-            attempts: row.must(6),
-            statements: row.must(7),
-            databases: row.must(8),
-            reassign_to: row.get(9),
-            drop_owned: row.must(10),
-        },
-    )
+            ",
+            $only,
+            "
+          order by l.next_attempt_at limit $3 for update of l skip locked"
+        )
+    };
+}
+
+fn take(
+    installation: Installation,
+    now: TimestampWithTimeZone,
+    except: &[i64],
+    at_most: i64,
+    only: Option<i64>,
+) -> Vec<Fenced> {
+    let values: [DatumWithOid<'_>; 5] = [
+        now.into(),
+        except.to_vec().into(),
+        at_most.into(),
+        installation.to_string().into(),
+        only.into(),
+    ];
+    let (text, values) = match only {
+        None => (due_attempts!(""), &values[..4]),
+        Some(_) => (due_attempts!("and l.lease_number = $5"), &values[..]),
+    };
+    rows(text, values, |row| Fenced {
+        number: row.must(1),
+        login: row.get(2),
+        mark: Mark::of(row.must(3), row.get(4), row.must(11)),
+        armed: row.must(5),
+        attempts: row.must(6),
+        statements: row.must(7),
+        databases: row.must(8),
+        reassign_to: row.get(9),
+        drop_owned: row.must(10),
+    })
 }
 
 /// A prepared transaction, by who prepared it.
@@ -159,7 +171,7 @@ pub fn next_attempt(under_way: &[i64]) -> Option<pg_sys::TimestampTz> {
     )
 }
 
-fn instant(text: &str, values: &[DatumWithOid]) -> Option<pg_sys::TimestampTz> {
+fn instant(text: &'static str, values: &[DatumWithOid]) -> Option<pg_sys::TimestampTz> {
     rows(text, values, |row| {
         row.get::<TimestampWithTimeZone>(1).map(Into::into)
     })

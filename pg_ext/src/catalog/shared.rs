@@ -135,7 +135,7 @@ pub fn holdings(group: Oid) -> String {
                     and d.dbid in (0, $2)) h"
     );
     let here = crate::ffi::xact::my_database();
-    ask::rows(&text, &[group.into(), here.into()], |row| row.must(1))
+    ask::rows_once(&text, &[group.into(), here.into()], |row| row.must(1))
         .pop()
         .unwrap_or_default()
 }

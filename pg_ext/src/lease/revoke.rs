@@ -77,9 +77,12 @@ pub fn leases(
     }
     let reach = caller.reach(db, scope)?;
     let now = begin();
-    let wanted = ends::by_ids(db, &reach, lease_ids, now)?;
+    let mut lease_ids = lease_ids.to_vec();
+    lease_ids.sort_unstable();
+    lease_ids.dedup();
+    let wanted = ends::by_ids(db, &reach, &lease_ids, now)?;
     end(db, caller, &wanted, now)?;
-    ends::count_active(db, &reach, lease_ids)
+    ends::count_active(db, &reach, &lease_ids)
 }
 
 /// Ends at most `at_most` leases whose id lies under `prefix`; how many are left, counted no further than that.

@@ -34,6 +34,8 @@ pub struct Place {
     pub next_wake: AtomicI64,
     /// The nearest end that a commit has announced since the sweeper last looked.
     pub announced: AtomicI64,
+    /// How often leases were fenced or dropped here; only that it changes means anything.
+    pub progress: AtomicU64,
     /// Until when on the monotonic clock nobody of ours is to be in the database; 0 for no such wish.
     pub away_until_ms: AtomicU64,
 }

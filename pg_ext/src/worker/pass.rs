@@ -7,6 +7,7 @@ use super::groups::Groups;
 use super::heartbeat;
 use super::hunt::Hunt;
 use super::job::{Answer, Order};
+use super::progress;
 use super::upkeep::Upkeep;
 use super::wake;
 use crate::catalog::{ending, litter, restored};
@@ -183,6 +184,9 @@ impl Pass {
         held: &mut Vec<i64>,
         hunt: &mut Hunt,
     ) -> pg_sys::TimestampTz {
+        if !batch.numbers.is_empty() {
+            progress::made(self.place);
+        }
         hunt.add(&batch.logins);
         hunt.look();
         let mut again = pg_sys::TimestampTz::MAX;
@@ -266,12 +270,15 @@ impl Pass {
             }
             hunt.add(&batch.hunt);
             hunt.look();
-            let progress = !batch.gone.is_empty();
+            let has_progress = !batch.gone.is_empty();
+            if has_progress {
+                progress::made(self.place);
+            }
             for next in batch.needs {
                 self.send_for(next);
             }
             self.report_stubborn(hunt);
-            if batch.looked_at < BATCH || !progress {
+            if batch.looked_at < BATCH || !has_progress {
                 return;
             }
         }
