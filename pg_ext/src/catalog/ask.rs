@@ -11,9 +11,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 thread_local! {
-    /// By the text's address. Kept as long as the session: there are as many as there are calls in this source.
-    static KEPT: RefCell<HashMap<*const u8, &'static OwnedPreparedStatement>> = RefCell::default();
+    /// By where the text lies. Kept as long as the session: there are as many as there are calls in this source.
+    static KEPT: RefCell<HashMap<Place, &'static OwnedPreparedStatement>> = RefCell::default();
 }
+
+/// Address and length of a text: constants lie still.
+type Place = (usize, usize);
 
 /// One row of an answer.
 pub struct Row<'a, 'b>(&'a SpiHeapTupleData<'b>);
@@ -75,7 +78,8 @@ fn kept(
     text: &'static str,
     values: &[DatumWithOid],
 ) -> &'static OwnedPreparedStatement {
-    let found = KEPT.with_borrow(|kept| kept.get(&text.as_ptr()).copied());
+    let place = (text.as_ptr().addr(), text.len());
+    let found = KEPT.with_borrow(|kept| kept.get(&place).copied());
     found.unwrap_or_else(|| {
         let types: Vec<PgOid> = values
             .iter()
@@ -83,7 +87,7 @@ fn kept(
             .collect();
         let made = client.prepare(text, &types).unwrap_or_report().keep();
         let made: &'static OwnedPreparedStatement = Box::leak(Box::new(made));
-        KEPT.with_borrow_mut(|kept| kept.insert(text.as_ptr(), made));
+        KEPT.with_borrow_mut(|kept| kept.insert(place, made));
         made
     })
 }

@@ -48,14 +48,15 @@ pub fn take_one_fenced(
     take(installation, now, &[], 1, Some(number))
 }
 
-/// Fenced leases whose attempt is due, with what their logins still need.
+/// Fenced leases whose attempt is due, with what their logins still need. Members are looked for in a range of one: nearly all
+/// memberships may be of one group, and of an equal `roleid` the planner then expects a member anywhere, and reads them all.
 macro_rules! due_attempts {
     ($only:literal) => {
         concat!(
             "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
                 coalesce(a.rolcanlogin or a.rolpassword is not null
                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid offset 0)
-                         or exists (select from pg_catalog.pg_auth_members m where m.roleid = a.oid offset 0), false),
+                         or exists (select from pg_catalog.pg_auth_members m where m.roleid between a.oid and a.oid offset 0), false),
                 l.attempts,
                 l.statements_ran_at is null and exists (
                     select from pg_catalog.unnest(case when r.digest is null then l.revocation_statements else r.revocation_statements end) t (t)

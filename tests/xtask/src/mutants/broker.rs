@@ -107,4 +107,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "revision + 0 * $4",
         tests: &["brokers::restore::a_restored_store_and_its_targets_come_to_agree"],
     },
+    Mutant {
+        name: "children-of-the-ended",
+        safety: "nothing is made under a token whose end is under way",
+        file: "broker/src/store/new_tokens.rs",
+        from: "const MAKE: &str = make!(\"for share\");",
+        to: "const MAKE: &str = make!(\"\");",
+        tests: &["brokers::children::no_child_comes_after_the_end_of_its_maker"],
+    },
 ];

@@ -1,0 +1,77 @@
+//! Tokens that are made at the same moment: each is its own, and none comes after the end of its maker.
+
+use anyhow::Result;
+use leasehold_tests::{Actor, Cluster, Options, Served, wait_until};
+use serde_json::{Value, json};
+use std::thread;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const MAKER: &str = "path \"auth/token/create\" { capabilities = [\"update\"] }";
+
+/// Makes so many at once; their statuses in order.
+fn make_together(actor: &Actor, count: usize, body: &Value) -> Result<Vec<u16>> {
+    let answers: Vec<_> = thread::scope(|scope| {
+        let making: Vec<_> = (0..count)
+            .map(|_| scope.spawn(|| actor.post("auth/token/create", body.clone())))
+            .collect();
+        let joined = making.into_iter().map(|one| one.join());
+        joined.map(|one| one.expect("a thread")).collect()
+    });
+    let mut statuses = Vec::new();
+    for answer in answers {
+        statuses.push(answer?.status);
+    }
+    statuses.sort_unstable();
+    Ok(statuses)
+}
+
+#[test]
+fn no_child_comes_after_the_end_of_its_maker() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let broker = Served::start(&cluster, "store", "")?;
+    let maker = broker.holder("maker", MAKER, json!({ "ttl": "1h" }))?;
+    let bystander = broker.holder("maker", MAKER, json!({ "ttl": "1h" }))?;
+    let accessor = broker
+        .root()
+        .post("auth/token/lookup", json!({ "token": maker.token() }))?
+        .expect(200)?
+        .text_at("/data/accessor")?;
+
+    // The end of the maker is under way: written, and not committed yet.
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut ending = runtime.block_on(cluster.connect_to("store"))?;
+    let end = format!(
+        "begin; update leasehold_broker.tokens set ended_at = clock_timestamp() where accessor = '{accessor}'"
+    );
+    runtime.block_on(sqlx::raw_sql(sqlx::AssertSqlSafe(end)).execute(&mut ending))?;
+    thread::scope(|scope| -> Result<()> {
+        let late = scope.spawn(|| make_together(&maker, 4, &json!({})));
+        wait_until(PATIENCE, "children wait for the end of their maker", || {
+            let waiting = "select count(*) from pg_stat_activity \
+                            where datname = 'store' and wait_event_type = 'Lock'";
+            Ok(cluster.psql(waiting)? != "0")
+        })?;
+        // Nobody else waits with them.
+        assert_eq!(make_together(&bystander, 4, &json!({}))?, [200; 4]);
+        runtime.block_on(sqlx::raw_sql("commit").execute(&mut ending))?;
+        assert_eq!(late.join().expect("a thread")?, [403; 4]);
+        Ok(())
+    })?;
+    let children = format!(
+        "select count(*) from leasehold_broker.tokens c join leasehold_broker.tokens p on p.token_id = c.parent_id \
+          where p.accessor = '{accessor}'"
+    );
+    assert_eq!(cluster.psql_in("store", &children)?, "0");
+    Ok(())
+}
+
+#[test]
+fn of_twins_made_together_one_is_there() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let broker = Served::start(&cluster, "store", "")?;
+    let statuses = make_together(&broker.root(), 12, &json!({ "id": "twin", "ttl": "1h" }))?;
+    assert_eq!(statuses[0], 200);
+    assert_eq!(statuses[1..], [400; 11]);
+    Ok(())
+}
