@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::core::Core;
 use crate::gather::{Gather, Limits};
 use crate::logical::Fault;
+use crate::store::growth::Table;
 use crate::store::intents;
 use crate::store::leases::{self, Intent, Recorded};
 use crate::warm::Warm;
@@ -27,7 +28,7 @@ impl Default for Intents {
 /// Writes an intent down, with others if there are any. What does not stand at once is looked at alone, where it can wait
 /// for whoever changes what it builds on, and say why it does not stand.
 pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded, Fault> {
-    core.growth.added(1);
+    core.growth.added(Table::Leases);
     let store = core.warm.clone();
     let run = move |batch: Vec<Intent>| {
         let store = store.clone();

@@ -2,8 +2,8 @@
 //!
 //! PostgreSQL keeps plans until it has looked at a table again, and by itself it looks after a minute. A plan made for the
 //! few rows of a new store reads all of them, whatever the indexes; over a hundred times as many, that is what a store under
-//! its first load spends its time with. So whenever the rows added here have become four times as many, the tables are
-//! looked at, and every plan over them is made anew, in every broker.
+//! its first load spends its time with. So whenever the rows added here to a table have become four times as many, it is
+//! looked at, and every plan over it is made anew, in every broker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,14 +15,35 @@ const FEW_ROWS: u64 = 256;
 /// Rows are looked at again when they are so many times as many.
 const TIMES: u64 = 4;
 
-const LOOK: &str = "analyze leasehold_broker.tokens, leasehold_broker.leases";
+/// A table that grows with the requests.
+#[derive(Clone, Copy, Debug)]
+pub enum Table {
+    /// `leasehold_broker.tokens`
+    Tokens,
+    /// `leasehold_broker.leases`
+    Leases,
+}
 
-/// How many rows have been added. Cheap to clone.
+impl Table {
+    fn look(self) -> &'static str {
+        match self {
+            Table::Tokens => "analyze leasehold_broker.tokens",
+            Table::Leases => "analyze leasehold_broker.leases",
+        }
+    }
+}
+
+/// How many rows have been added to which table. Cheap to clone.
 #[derive(Clone)]
 pub struct Growth(Arc<Inner>);
 
 struct Inner {
     store: PgPool,
+    tokens: Rows,
+    leases: Rows,
+}
+
+struct Rows {
     added: AtomicU64,
     look_at: AtomicU64,
 }
@@ -30,21 +51,28 @@ struct Inner {
 impl Growth {
     /// Of this store, from now on.
     pub fn new(store: PgPool) -> Self {
-        Growth(Arc::new(Inner {
-            store,
+        let none = || Rows {
             added: AtomicU64::new(0),
             look_at: AtomicU64::new(FEW_ROWS),
+        };
+        Growth(Arc::new(Inner {
+            store,
+            tokens: none(),
+            leases: none(),
         }))
     }
 
-    /// So many rows more. Does not wait for the look it may bring about.
-    pub fn added(&self, rows: usize) {
-        let added = self.0.added.fetch_add(rows as u64, Relaxed) + rows as u64;
-        let look_at = self.0.look_at.load(Relaxed);
+    /// A row more. Does not wait for the look it may bring about.
+    pub fn added(&self, table: Table) {
+        let rows = match table {
+            Table::Tokens => &self.0.tokens,
+            Table::Leases => &self.0.leases,
+        };
+        let added = rows.added.fetch_add(1, Relaxed) + 1;
+        let look_at = rows.look_at.load(Relaxed);
         let next = added.saturating_mul(TIMES);
         if added < look_at
-            || self
-                .0
+            || rows
                 .look_at
                 .compare_exchange(look_at, next, Relaxed, Relaxed)
                 .is_err()
@@ -53,9 +81,9 @@ impl Growth {
         }
         let store = self.0.store.clone();
         tokio::spawn(async move {
-            if let Err(error) = store.execute(LOOK).await {
+            if let Err(error) = store.execute(table.look()).await {
                 // The server will look by itself.
-                tracing::debug!(%error, "could not look at tables that have grown");
+                tracing::debug!(%error, "could not look at a table that has grown");
             }
         });
     }

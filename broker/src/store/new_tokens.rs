@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 use sqlx::{PgExecutor, Row};
 
-use super::growth::Growth;
+use super::growth::{Growth, Table};
 use crate::gather::{Gather, Limits};
 use crate::warm::Warm;
 
@@ -132,7 +132,7 @@ impl NewTokens {
     /// Makes a token, with others if there are any. One whose maker is not there at once is looked at alone, where it can
     /// wait for whoever changes it.
     pub async fn make(&self, token: NewToken) -> sqlx::Result<Made> {
-        self.growth.added(1);
+        self.growth.added(Table::Tokens);
         let store = self.store.clone();
         let run = move |batch: Vec<NewToken>| {
             let store = store.clone();
