@@ -1,7 +1,7 @@
 //! Access lists: the rows that are locked before one is rewritten, and which one is full. The search path may be
 //! the caller's, so every name in these texts is qualified, operators and types included.
 
-use super::plan::{self, Plan};
+use super::plan;
 use crate::core::error::Fault;
 use crate::ffi::identity;
 use pgrx::Spi;
@@ -9,21 +9,15 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReportable;
 
-thread_local! {
-    static LOCK: Plan = const {
-        Plan::new(
-            "select from leasehold.acl_locks
+const LOCK: &str = "select from leasehold.acl_locks
               where $1 is null or class operator(pg_catalog.=) any ($1)
-              order by class for update",
-        )
-    };
-}
+              order by class for update";
 
 /// Locks the rows of `leasehold.acl_locks` named, or all, always in the order of their names, until the
 /// transaction ends.
 pub fn lock(classes: Option<Vec<&'static str>>) -> Result<(), Fault> {
     identity::as_extension(|| {
-        Spi::connect_mut(|db| plan::rows(db, &LOCK, &[DatumWithOid::from(classes)]).map(drop))
+        Spi::connect_mut(|db| plan::rows(db, LOCK, &[DatumWithOid::from(classes)]).map(drop))
     })
 }
 

@@ -1,22 +1,11 @@
-//! One way to ask the server through SPI: constant text, bound values, rows read into types of ours. A text is parsed and
-//! planned once in a session; planning took longer than running it.
+//! One way to ask the server through SPI: constant text, bound values, rows read into types of ours, plans kept.
 
+use super::plan::kept;
 use crate::ffi::planner;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::PgOid;
 use pgrx::pg_sys::panic::ErrorReportable;
-use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData};
+use pgrx::spi::SpiHeapTupleData;
 use pgrx::{FromDatum, IntoDatum, Spi};
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-thread_local! {
-    /// By where the text lies. Kept as long as the session: there are as many as there are calls in this source.
-    static KEPT: RefCell<HashMap<Place, &'static OwnedPreparedStatement>> = RefCell::default();
-}
-
-/// Address and length of a text: constants lie still.
-type Place = (usize, usize);
 
 /// One row of an answer.
 pub struct Row<'a, 'b>(&'a SpiHeapTupleData<'b>);
@@ -38,7 +27,7 @@ impl Row<'_, '_> {
 pub fn rows<T>(text: &'static str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> Vec<T> {
     let _by_index = planner::by_index();
     Spi::connect_mut(|client| {
-        let kept = kept(client, text, values);
+        let kept = kept(client, text, values).unwrap_or_report();
         let table = client.update(kept, None, values).unwrap_or_report();
         table.map(|tuple| read(Row(&tuple))).collect()
     })
@@ -57,7 +46,7 @@ pub fn rows_once<T>(text: &str, values: &[DatumWithOid], read: impl Fn(Row) -> T
 pub fn write(text: &'static str, values: &[DatumWithOid]) -> usize {
     let _by_index = planner::by_index();
     Spi::connect_mut(|client| {
-        let kept = kept(client, text, values);
+        let kept = kept(client, text, values).unwrap_or_report();
         client.update(kept, None, values).unwrap_or_report().len()
     })
 }
@@ -66,28 +55,8 @@ pub fn write(text: &'static str, values: &[DatumWithOid]) -> usize {
 pub fn look<T>(text: &'static str, values: &[DatumWithOid], read: impl Fn(Row) -> T) -> Vec<T> {
     let _by_index = planner::by_index();
     Spi::connect(|client| {
-        let kept = kept(client, text, values);
+        let kept = kept(client, text, values).unwrap_or_report();
         let table = client.select(kept, None, values).unwrap_or_report();
         table.map(|tuple| read(Row(&tuple))).collect()
-    })
-}
-
-/// The plan of a text, made for values of these types at its first use.
-fn kept(
-    client: &SpiClient<'_>,
-    text: &'static str,
-    values: &[DatumWithOid],
-) -> &'static OwnedPreparedStatement {
-    let place = (text.as_ptr().addr(), text.len());
-    let found = KEPT.with_borrow(|kept| kept.get(&place).copied());
-    found.unwrap_or_else(|| {
-        let types: Vec<PgOid> = values
-            .iter()
-            .map(|value| PgOid::from(value.oid()))
-            .collect();
-        let made = client.prepare(text, &types).unwrap_or_report().keep();
-        let made: &'static OwnedPreparedStatement = Box::leak(Box::new(made));
-        KEPT.with_borrow_mut(|kept| kept.insert(place, made));
-        made
     })
 }

@@ -118,7 +118,8 @@ pub enum Stranger {
 pub fn stranger(login: pg_sys::Oid) -> Option<Stranger> {
     rows(
         "select case when a.rolcanlogin or a.rolpassword is not null
-                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid or m.roleid = a.oid) then 0
+                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid offset 0)
+                          or exists (select from pg_catalog.pg_auth_members m where m.roleid between a.oid and a.oid offset 0) then 0
                      when a.rolvaliduntil < pg_catalog.now() - interval '24 hours' then 2
                      else 1 end
            from pg_catalog.pg_authid a where a.oid = $1",

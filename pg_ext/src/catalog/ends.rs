@@ -1,6 +1,6 @@
 //! What a revocation writes: the end of leases, now.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use super::time::instant;
 use crate::core::error::Fault;
 use crate::core::prefix::Range;
@@ -23,53 +23,31 @@ macro_rules! living {
     };
 }
 
-thread_local! {
-    static BY_ID: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id = $3 limit $4")) };
-    // Each by its own key: with all ids in one condition, a plan made for few leases reads all of them for ever.
-    static BY_IDS: Plan = const { Plan::new(
-        "select l.lease_number
+// Each by its own key: with all ids in one condition, a plan made for few leases reads all of them for ever.
+const BY_IDS: &str = "select l.lease_number
            from pg_catalog.unnest($3) as x (lease_id) cross join pg_catalog.unnest($1) as s (scope)
            cross join lateral (
                 select a.lease_number from leasehold.live_leases a
                  where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null and a.due_at > $2 offset 0) l
-          where not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number offset 0)") };
-    static ACTIVE: Plan = const { Plan::new(
-        "select pg_catalog.count(*)
+          where not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number offset 0)";
+const ACTIVE: &str = "select pg_catalog.count(*)
            from pg_catalog.unnest($2) as x (lease_id) cross join pg_catalog.unnest($1) as s (scope)
            cross join lateral (
                 select from leasehold.live_leases a
-                 where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null offset 0) l") };
-    static BELOW: Plan = const { Plan::new(living!("l.fenced_at is null", "and l.lease_id >= $3 and l.lease_id < $4 limit $5")) };
-    static ALL: Plan = const { Plan::new(living!("l.state = 'active'", "limit $3")) };
-    static LOCK: Plan = const { Plan::new(
-        "select lease_number from leasehold.live_leases where lease_number = any($1) and fenced_at is null
-            for update skip locked") };
-    static DUE: Plan = const { Plan::new(
-        "update leasehold.live_leases
-            set due_at = least(due_at, $2), cause = 'revoked', ended_by = $3::name where lease_number = any($1)") };
-    static ASK: Plan = const { Plan::new(
-        "insert into leasehold.end_requests (lease_number, cause, ended_by)
-         select n, 'revoked', $2::name from pg_catalog.unnest($1) n on conflict (lease_number) do nothing") };
-}
+                 where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null offset 0) l";
+const BELOW: &str = living!(
+    "l.fenced_at is null",
+    "and l.lease_id >= $3 and l.lease_id < $4 limit $5"
+);
+const ALL: &str = living!("l.state = 'active'", "limit $3");
+const LOCK: &str = "select lease_number from leasehold.live_leases where lease_number = any($1) and fenced_at is null
+            for update skip locked";
+const DUE: &str = "update leasehold.live_leases
+            set due_at = least(due_at, $2), cause = 'revoked', ended_by = $3::name where lease_number = any($1)";
+const ASK: &str = "insert into leasehold.end_requests (lease_number, cause, ended_by)
+         select n, 'revoked', $2::name from pg_catalog.unnest($1) n on conflict (lease_number) do nothing";
 
-/// The living leases of that id, at most one in each scope.
-pub fn by_id(
-    db: &mut SpiClient<'_>,
-    scopes: &[String],
-    lease_id: &str,
-    now: i64,
-) -> Result<Vec<i64>, Fault> {
-    let at_most = i64::try_from(scopes.len()).unwrap_or(i64::MAX);
-    let args = [
-        scopes.to_vec().into(),
-        instant(now).into(),
-        lease_id.into(),
-        at_most.into(),
-    ];
-    numbers(rows(db, &BY_ID, &args)?)
-}
-
-/// The living leases of these ids.
+/// The living leases of these ids, of each at most one in each scope.
 pub fn by_ids(
     db: &mut SpiClient<'_>,
     scopes: &[String],
@@ -81,7 +59,7 @@ pub fn by_ids(
         instant(now).into(),
         lease_ids.to_vec().into(),
     ];
-    numbers(rows(db, &BY_IDS, &args)?)
+    numbers(rows(db, BY_IDS, &args)?)
 }
 
 /// How many leases of these ids are active, due or not.
@@ -91,7 +69,7 @@ pub fn count_active(
     lease_ids: &[String],
 ) -> Result<i64, Fault> {
     let args = [scopes.to_vec().into(), lease_ids.to_vec().into()];
-    Ok(rows(db, &ACTIVE, &args)?.first().get_one()?.unwrap_or(0))
+    Ok(rows(db, ACTIVE, &args)?.first().get_one()?.unwrap_or(0))
 }
 
 /// Living leases whose id lies in `range`, at most `at_most`.
@@ -105,10 +83,10 @@ pub fn within(
     let mut args: Vec<DatumWithOid<'_>> = vec![scopes.to_vec().into(), instant(now).into()];
     let Some(to) = &range.to else {
         args.push(at_most.into());
-        return numbers(rows(db, &ALL, &args)?);
+        return numbers(rows(db, ALL, &args)?);
     };
     let mut found = match &range.itself {
-        Some(id) => by_id(db, scopes, id, now)?,
+        Some(id) => by_ids(db, scopes, std::slice::from_ref(id), now)?,
         None => Vec::new(),
     };
     let left = at_most - i64::try_from(found.len()).unwrap_or(0);
@@ -117,14 +95,14 @@ pub fn within(
         to.as_str().into(),
         left.max(0).into(),
     ]);
-    found.extend(numbers(rows(db, &BELOW, &args)?)?);
+    found.extend(numbers(rows(db, BELOW, &args)?)?);
     Ok(found)
 }
 
 /// Locks the rows of active leases; those that another transaction holds are not waited for and not in the answer: their
 /// end, by `by`, is noted beside them, for the sweeper.
 pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>, Fault> {
-    let locked = numbers(rows(db, &LOCK, &[wanted.to_vec().into()])?)?;
+    let locked = numbers(rows(db, LOCK, &[wanted.to_vec().into()])?)?;
     if locked.len() < wanted.len() {
         let ours: std::collections::HashSet<i64> = locked.iter().copied().collect();
         let held: Vec<i64> = wanted
@@ -132,7 +110,7 @@ pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>
             .copied()
             .filter(|number| !ours.contains(number))
             .collect();
-        rows(db, &ASK, &[held.into(), by.into()])?;
+        rows(db, ASK, &[held.into(), by.into()])?;
     }
     Ok(locked)
 }
@@ -140,7 +118,7 @@ pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>
 /// Makes leases, whose rows are locked, due at `now`, because of `by`.
 pub fn due(db: &mut SpiClient<'_>, leases: &[i64], now: i64, by: &str) -> Result<(), Fault> {
     let args = [leases.to_vec().into(), instant(now).into(), by.into()];
-    rows(db, &DUE, &args).map(|_| ())
+    rows(db, DUE, &args).map(|_| ())
 }
 
 fn numbers(table: SpiTupleTable<'_>) -> Result<Vec<i64>, Fault> {

@@ -1,6 +1,6 @@
 //! The table of leases that are not gone, as the verbs read and write it. How a lease ends is not written here.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use super::time::{instant, micros};
 use crate::core::error::Fault;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
@@ -83,25 +83,33 @@ macro_rules! columns {
     };
 }
 
-thread_local! {
-    static INSERT: Plan = const { Plan::new(
-        "insert into leasehold.live_leases (lease_number, scope, lease_id, role_name, digest, login, login_oid, owner,
+const INSERT: &str = "insert into leasehold.live_leases (lease_number, scope, lease_id, role_name, digest, login, login_oid, owner,
                 display_name, issued_by, issued_by_oid, issued_at, expires_at, cap_at, max_expires_at, due_at, definer,
                 definer_oid, revocation_statements, reassign_to, reassign_to_oid, drop_owned)
          values ($1, $2, $3, $4, $5, $6::name, $7, $8, $9, $10::name, $11, $12, $13, $14, $15, $16, $17::name, $18, $19,
-                 $20::name, $21, $22)") };
-    static BY_NUMBER: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.live_leases where lease_number = $1")) };
-    static LOCK: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.live_leases where scope = any($1) and lease_id = $2 for update")) };
-    static FIND: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.live_leases where scope = any($1) and lease_id = $2")) };
-    static PAGE: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.live_leases
-          where scope = $1 and lease_id > $2 and state = 'active' order by lease_id limit $3")) };
-    static RENEW: Plan = const { Plan::new(
-        "update leasehold.live_leases set expires_at = $2, max_expires_at = $3, due_at = $4 where lease_number = $1") };
-}
+                 $20::name, $21, $22)";
+const BY_NUMBER: &str = concat!(
+    "select ",
+    columns!(),
+    " from leasehold.live_leases where lease_number = $1"
+);
+const LOCK: &str = concat!(
+    "select ",
+    columns!(),
+    " from leasehold.live_leases where scope = any($1) and lease_id = $2 for update"
+);
+const FIND: &str = concat!(
+    "select ",
+    columns!(),
+    " from leasehold.live_leases where scope = any($1) and lease_id = $2"
+);
+const PAGE: &str = concat!(
+    "select ",
+    columns!(),
+    " from leasehold.live_leases
+          where scope = $1 and lease_id > $2 and state = 'active' order by lease_id limit $3"
+);
+const RENEW: &str = "update leasehold.live_leases set expires_at = $2, max_expires_at = $3, due_at = $4 where lease_number = $1";
 
 /// Writes a new lease.
 pub fn insert(db: &mut SpiClient<'_>, new: &NewLease<'_>) -> Result<(), Fault> {
@@ -129,12 +137,12 @@ pub fn insert(db: &mut SpiClient<'_>, new: &NewLease<'_>) -> Result<(), Fault> {
         new.reassign_to.map(|(_, role)| role).into(),
         new.drop_owned.into(),
     ];
-    rows(db, &INSERT, &args).map(|_| ())
+    rows(db, INSERT, &args).map(|_| ())
 }
 
 /// The lease of that number, unless it is gone.
 pub fn by_number(db: &mut SpiClient<'_>, number: i64) -> Result<Option<Lease>, Fault> {
-    Ok(read(rows(db, &BY_NUMBER, &[number.into()])?)?.pop())
+    Ok(read(rows(db, BY_NUMBER, &[number.into()])?)?.pop())
 }
 
 /// The leases of that id in any of the scopes (at most one in each); their rows stay locked.
@@ -143,7 +151,7 @@ pub fn lock(
     scopes: &[String],
     lease_id: &str,
 ) -> Result<Vec<Lease>, Fault> {
-    read(rows(db, &LOCK, &[scopes.to_vec().into(), lease_id.into()])?)
+    read(rows(db, LOCK, &[scopes.to_vec().into(), lease_id.into()])?)
 }
 
 /// The same without a lock.
@@ -152,7 +160,7 @@ pub fn find(
     scopes: &[String],
     lease_id: &str,
 ) -> Result<Vec<Lease>, Fault> {
-    read(rows(db, &FIND, &[scopes.to_vec().into(), lease_id.into()])?)
+    read(rows(db, FIND, &[scopes.to_vec().into(), lease_id.into()])?)
 }
 
 /// The active leases of a scope whose ids come after `after`, in order.
@@ -163,7 +171,7 @@ pub fn page(
     at_most: i64,
 ) -> Result<Vec<Lease>, Fault> {
     let args = [scope.into(), after.into(), at_most.into()];
-    read(rows(db, &PAGE, &args)?)
+    read(rows(db, PAGE, &args)?)
 }
 
 /// Moves the ends of a lease whose row is locked.
@@ -180,7 +188,7 @@ pub fn renew(
         instant(max_expires_at).into(),
         instant(due_at).into(),
     ];
-    rows(db, &RENEW, &args).map(|_| ())
+    rows(db, RENEW, &args).map(|_| ())
 }
 
 fn read(table: pgrx::spi::SpiTupleTable<'_>) -> Result<Vec<Lease>, Fault> {

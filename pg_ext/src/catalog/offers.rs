@@ -1,21 +1,17 @@
 //! Groups that superusers have offered to definers.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use crate::core::error::Fault;
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
-thread_local! {
-    static OF_GROUP: Plan = const { Plan::new(
-        "select to_oid, to_role::text from leasehold.offers where group_oid = $1 and group_role = $2::name") };
-    static ADD: Plan = const { Plan::new(
-        "insert into leasehold.offers (group_oid, group_role, to_oid, to_role, offered_by)
+const OF_GROUP: &str = "select to_oid, to_role::text from leasehold.offers where group_oid = $1 and group_role = $2::name";
+const ADD: &str = "insert into leasehold.offers (group_oid, group_role, to_oid, to_role, offered_by)
          values ($1, $2::name, $3, $4::name, $5::name)
          on conflict (group_oid, to_oid) do update
-             set group_role = excluded.group_role, to_role = excluded.to_role, offered_by = excluded.offered_by") };
-    static REMOVE: Plan = const { Plan::new(
-        "delete from leasehold.offers where group_role = $1::name and to_role = $2::name returning 1") };
-}
+             set group_role = excluded.group_role, to_role = excluded.to_role, offered_by = excluded.offered_by";
+const REMOVE: &str =
+    "delete from leasehold.offers where group_role = $1::name and to_role = $2::name returning 1";
 
 /// Whom `group` is offered to, by OID and name. Both count: an OID may be another role's after a restore.
 pub fn of_group(
@@ -23,7 +19,7 @@ pub fn of_group(
     group: Oid,
     name: &str,
 ) -> Result<Vec<(Oid, String)>, Fault> {
-    rows(db, &OF_GROUP, &[group.into(), name.into()])?
+    rows(db, OF_GROUP, &[group.into(), name.into()])?
         .map(|row| {
             Ok((
                 row.get(1)?.unwrap_or(Oid::INVALID),
@@ -42,7 +38,7 @@ pub fn add(
 ) -> Result<(), Fault> {
     rows(
         db,
-        &ADD,
+        ADD,
         &[
             group.0.into(),
             group.1.into(),
@@ -56,5 +52,5 @@ pub fn add(
 
 /// Takes an offer back; false if there was none.
 pub fn remove(db: &mut SpiClient<'_>, group: &str, to: &str) -> Result<bool, Fault> {
-    Ok(!rows(db, &REMOVE, &[group.into(), to.into()])?.is_empty())
+    Ok(!rows(db, REMOVE, &[group.into(), to.into()])?.is_empty())
 }

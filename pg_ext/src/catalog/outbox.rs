@@ -1,6 +1,6 @@
 //! The outbox: what a broker's store has not acknowledged yet. A scope without a broker has none.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use super::time::{instant, micros};
 use crate::core::error::Fault;
 use crate::core::names::SQL_SCOPE;
@@ -23,16 +23,13 @@ pub struct Change {
     pub at: i64,
 }
 
-thread_local! {
-    static RENEWED: Plan = const { Plan::new(
-        "insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at)
-         values ($1, $2, $3, 'renewed', $4)") };
-    static READ: Plan = const { Plan::new(
-        "select id, lease_id, kind, expires_at, cause, at from leasehold.outbox where scope = any($1) order by id limit $2") };
-    static ACKNOWLEDGE: Plan = const { Plan::new(
-        "with gone as (delete from leasehold.outbox where id = any($1) and scope = any($2) returning 1)
-         select pg_catalog.count(*) from gone") };
-}
+const RENEWED: &str =
+    "insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at)
+         values ($1, $2, $3, 'renewed', $4)";
+const READ: &str = "select id, lease_id, kind, expires_at, cause, at from leasehold.outbox where scope = any($1) order by id limit $2";
+const ACKNOWLEDGE: &str =
+    "with gone as (delete from leasehold.outbox where id = any($1) and scope = any($2) returning 1)
+         select pg_catalog.count(*) from gone";
 
 /// Notes a renewal.
 pub fn renewed(
@@ -51,12 +48,12 @@ pub fn renewed(
         lease_id.into(),
         instant(expires_at).into(),
     ];
-    rows(db, &RENEWED, &args).map(|_| ())
+    rows(db, RENEWED, &args).map(|_| ())
 }
 
 /// The oldest rows of these scopes.
 pub fn read(db: &mut SpiClient<'_>, scopes: &[String], at_most: i64) -> Result<Vec<Change>, Fault> {
-    rows(db, &READ, &[scopes.to_vec().into(), at_most.into()])?
+    rows(db, READ, &[scopes.to_vec().into(), at_most.into()])?
         .map(|row| {
             Ok(Change {
                 id: row.get(1)?.unwrap_or_default(),
@@ -77,7 +74,7 @@ pub fn read(db: &mut SpiClient<'_>, scopes: &[String], at_most: i64) -> Result<V
 pub fn acknowledge(db: &mut SpiClient<'_>, ids: &[i64], scopes: &[String]) -> Result<i64, Fault> {
     Ok(rows(
         db,
-        &ACKNOWLEDGE,
+        ACKNOWLEDGE,
         &[ids.to_vec().into(), scopes.to_vec().into()],
     )?
     .first()

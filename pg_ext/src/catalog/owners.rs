@@ -1,6 +1,6 @@
 //! The table of owners: what leases are tied to besides their own end.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use super::time::{instant, micros};
 use crate::core::error::Fault;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
@@ -27,37 +27,40 @@ macro_rules! columns {
     };
 }
 
-thread_local! {
-    static HOLD: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.owners where scope = $1 and owner = any($2)
-          order by array_position($2, owner) desc for key share")) };
-    static LOCK: Plan = const { Plan::new(concat!(
-        "select ", columns!(), " from leasehold.owners where scope = $1 and owner = $2 for update")) };
-    static INSERT: Plan = const { Plan::new(
-        "insert into leasehold.owners (scope, owner, parent, ends_at, revision, ended, ended_at)
+const HOLD: &str = concat!(
+    "select ",
+    columns!(),
+    " from leasehold.owners where scope = $1 and owner = any($2)
+          order by array_position($2, owner) desc for key share"
+);
+const LOCK: &str = concat!(
+    "select ",
+    columns!(),
+    " from leasehold.owners where scope = $1 and owner = $2 for update"
+);
+const INSERT: &str =
+    "insert into leasehold.owners (scope, owner, parent, ends_at, revision, ended, ended_at)
          values ($1, $2, $3, $4, $5, $6, case when $6 then $7::timestamptz end)
-         on conflict (scope, owner) do nothing returning true") };
-    static UPDATE: Plan = const { Plan::new(
-        "update leasehold.owners
+         on conflict (scope, owner) do nothing returning true";
+const UPDATE: &str = "update leasehold.owners
             set parent = $3, ends_at = $4, revision = $5, ended = $6, ended_at = case when $6 then $7::timestamptz end,
                 spread_due = spread_due or $8
-          where scope = $1 and owner = $2") };
-}
+          where scope = $1 and owner = $2";
 
 /// The owners of these names that are known; none of them can be ended or shortened before this transaction ends.
 /// Locked from the last name to the first: from the top of a chain down, as an end spreads.
 pub fn hold(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Vec<Owner>, Fault> {
-    read(rows(db, &HOLD, &[scope.into(), names.to_vec().into()])?)
+    read(rows(db, HOLD, &[scope.into(), names.to_vec().into()])?)
 }
 
 /// The owner of that name, ours alone until the transaction ends.
 pub fn lock(db: &mut SpiClient<'_>, scope: &str, owner: &str) -> Result<Option<Owner>, Fault> {
-    Ok(read(rows(db, &LOCK, &[scope.into(), owner.into()])?)?.pop())
+    Ok(read(rows(db, LOCK, &[scope.into(), owner.into()])?)?.pop())
 }
 
 /// Writes an owner that is not known yet; false if another transaction did so first.
 pub fn insert(db: &mut SpiClient<'_>, scope: &str, new: &Owner, now: i64) -> Result<bool, Fault> {
-    Ok(!rows(db, &INSERT, &values(scope, new, now))?.is_empty())
+    Ok(!rows(db, INSERT, &values(scope, new, now))?.is_empty())
 }
 
 /// Writes what is known of an owner whose row is locked. `earlier` says that leases under it may have to end earlier.
@@ -70,7 +73,7 @@ pub fn update(
 ) -> Result<(), Fault> {
     let mut args = Vec::from(values(scope, new, now));
     args.push(earlier.into());
-    rows(db, &UPDATE, &args).map(|_| ())
+    rows(db, UPDATE, &args).map(|_| ())
 }
 
 fn values<'a>(scope: &'a str, new: &'a Owner, now: i64) -> [DatumWithOid<'a>; 7] {

@@ -1,55 +1,48 @@
-//! Statements that are parsed and planned once in a session and kept.
+//! Statements that are parsed and planned once in a session and kept: constant texts, found again by where they lie.
 
 use crate::core::error::Fault;
 use crate::ffi::planner;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::PgOid;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiError, SpiTupleTable};
-use std::cell::OnceCell;
-use std::thread::LocalKey;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
-/// A statement and, after its first use, its plan. Keep it in a `thread_local!`: a backend has one thread.
-/// Every name in the text is qualified; PostgreSQL plans it anew by itself when a table changes.
-pub struct Plan {
+/// Address and length of a text: constants lie still.
+type Place = (usize, usize);
+
+thread_local! {
+    /// As long as the session: there are as many as there are texts in this source. A backend has one thread.
+    static KEPT: RefCell<HashMap<Place, &'static OwnedPreparedStatement>> = RefCell::default();
+}
+
+/// The plan of a text whose parameters have the types that these arguments have. Every name in the text is qualified;
+/// PostgreSQL plans it anew by itself when a table changes.
+pub(super) fn kept(
+    db: &SpiClient<'_>,
     text: &'static str,
-    kept: OnceCell<OwnedPreparedStatement>,
+    args: &[DatumWithOid<'_>],
+) -> Result<&'static OwnedPreparedStatement, SpiError> {
+    let place = (text.as_ptr().addr(), text.len());
+    if let Some(kept) = KEPT.with_borrow(|kept| kept.get(&place).copied()) {
+        return Ok(kept);
+    }
+    let types: Vec<PgOid> = args.iter().map(|arg| PgOid::from(arg.oid())).collect();
+    let made = Box::leak(Box::new(db.prepare(text, &types)?.keep()));
+    KEPT.with_borrow_mut(|kept| kept.insert(place, made));
+    Ok(made)
 }
 
-impl Plan {
-    /// A statement whose parameters take their types from the first arguments it is run with.
-    pub const fn new(text: &'static str) -> Self {
-        Self {
-            text,
-            kept: OnceCell::new(),
-        }
-    }
-
-    fn run<'conn>(
-        &self,
-        db: &mut SpiClient<'conn>,
-        args: &[DatumWithOid<'_>],
-    ) -> Result<SpiTupleTable<'conn>, SpiError> {
-        let kept = match self.kept.get() {
-            Some(kept) => kept,
-            None => {
-                let types: Vec<PgOid> = args.iter().map(|arg| PgOid::from(arg.oid())).collect();
-                let kept = db.prepare_mut(self.text, &types)?.keep();
-                self.kept.get_or_init(|| kept)
-            }
-        };
-        let _by_index = planner::by_index();
-        db.update(kept, None, args)
-    }
-}
-
-/// Runs `plan` with a snapshot of this very moment and hands its rows to the caller. The transaction counts as one
+/// Runs a statement with a snapshot of this very moment and hands its rows to the caller. The transaction counts as one
 /// that writes from here on.
 pub fn rows<'conn>(
     db: &mut SpiClient<'conn>,
-    plan: &'static LocalKey<Plan>,
+    text: &'static str,
     args: &[DatumWithOid<'_>],
 ) -> Result<SpiTupleTable<'conn>, Fault> {
-    plan.with(|plan| plan.run(db, args)).map_err(Fault::from)
+    let kept = kept(db, text, args)?;
+    let _by_index = planner::by_index();
+    Ok(db.update(kept, None, args)?)
 }
 
 impl From<SpiError> for Fault {

@@ -1,6 +1,6 @@
 //! The table of recipes.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use super::time;
 use crate::core::error::Fault;
 use crate::core::ttl::Rules;
@@ -74,17 +74,13 @@ pub struct Stored {
     pub definer_oid: Oid,
 }
 
-thread_local! {
-    static FIND: Plan = const { Plan::new(
-        "select digest, definer::text, definer_oid, member_of::text[], member_of_oids, creation_statements,
+const FIND: &str = "select digest, definer::text, definer_oid, member_of::text[], member_of_oids, creation_statements,
                 revocation_statements, renewal_statements, default_ttl, max_ttl, connection_limit, settings,
                 reassign_to::text, reassign_to_oid, drop_owned, grants
-           from leasehold.recipes where scope = $1 and role_name = $2 and dropped_at is null") };
-    static STORED: Plan = const { Plan::new(
-        "select digest, revision, dropped_at is not null, definer_oid
-           from leasehold.recipes where scope = $1 and role_name = $2 for update") };
-    static PUT: Plan = const { Plan::new(
-        "insert into leasehold.recipes (scope, role_name, digest, revision, member_of, member_of_oids,
+           from leasehold.recipes where scope = $1 and role_name = $2 and dropped_at is null";
+const STORED: &str = "select digest, revision, dropped_at is not null, definer_oid
+           from leasehold.recipes where scope = $1 and role_name = $2 for update";
+const PUT: &str = "insert into leasehold.recipes (scope, role_name, digest, revision, member_of, member_of_oids,
                 creation_statements, revocation_statements, renewal_statements, default_ttl, max_ttl, connection_limit,
                 settings, reassign_to, reassign_to_oid, drop_owned, grants, definer, definer_oid, defined_at)
          values ($1, $2, $3, $4, $5::text[]::name[], $6, $7, $8, $9, $10, $11, $12, $13, $14::name, $15, $16, $17,
@@ -99,17 +95,16 @@ thread_local! {
                 drop_owned = excluded.drop_owned, grants = excluded.grants, definer = excluded.definer,
                 definer_oid = excluded.definer_oid, defined_at = excluded.defined_at, dropped_at = null
           where recipes.revision <= excluded.revision
-         returning revision") };
-    static REVISE: Plan = const { Plan::new(
-        "update leasehold.recipes set revision = $3 where scope = $1 and role_name = $2") };
-    static DROP: Plan = const { Plan::new(
-        "update leasehold.recipes set dropped_at = pg_catalog.clock_timestamp(), revision = $3
-          where scope = $1 and role_name = $2") };
-}
+         returning revision";
+const REVISE: &str =
+    "update leasehold.recipes set revision = $3 where scope = $1 and role_name = $2";
+const DROP: &str =
+    "update leasehold.recipes set dropped_at = pg_catalog.clock_timestamp(), revision = $3
+          where scope = $1 and role_name = $2";
 
 /// The recipe of that name, unless it is dropped.
 pub fn find(db: &mut SpiClient<'_>, scope: &str, name: &str) -> Result<Option<Recipe>, Fault> {
-    let found = rows(db, &FIND, &[scope.into(), name.into()])?;
+    let found = rows(db, FIND, &[scope.into(), name.into()])?;
     if found.is_empty() {
         return Ok(None);
     }
@@ -146,7 +141,7 @@ pub fn find(db: &mut SpiClient<'_>, scope: &str, name: &str) -> Result<Option<Re
 
 /// What is kept under that name; its row stays locked.
 pub fn stored(db: &mut SpiClient<'_>, scope: &str, name: &str) -> Result<Option<Stored>, Fault> {
-    let found = rows(db, &STORED, &[scope.into(), name.into()])?;
+    let found = rows(db, STORED, &[scope.into(), name.into()])?;
     if found.is_empty() {
         return Ok(None);
     }
@@ -184,15 +179,15 @@ pub fn put(db: &mut SpiClient<'_>, recipe: &Recipe, revision: i64) -> Result<boo
         recipe.definer.0.as_str().into(),
         recipe.definer.1.into(),
     ];
-    Ok(!rows(db, &PUT, &args)?.is_empty())
+    Ok(!rows(db, PUT, &args)?.is_empty())
 }
 
 /// Notes a newer revision of the same text.
 pub fn revise(db: &mut SpiClient<'_>, scope: &str, name: &str, revision: i64) -> Result<(), Fault> {
-    rows(db, &REVISE, &[scope.into(), name.into(), revision.into()]).map(|_| ())
+    rows(db, REVISE, &[scope.into(), name.into(), revision.into()]).map(|_| ())
 }
 
 /// Marks a recipe as dropped; the row stays as the memory of its revision.
 pub fn drop(db: &mut SpiClient<'_>, scope: &str, name: &str, revision: i64) -> Result<(), Fault> {
-    rows(db, &DROP, &[scope.into(), name.into(), revision.into()]).map(|_| ())
+    rows(db, DROP, &[scope.into(), name.into(), revision.into()]).map(|_| ())
 }

@@ -1,24 +1,20 @@
 //! Who may act in which scope.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use crate::core::error::Fault;
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
-thread_local! {
-    static IS_LOGIN: Plan = const { Plan::new(
-        "select from leasehold.scope_logins where scope = $1 and login_oid = $2 and login = $3::name") };
-    static SCOPES_OF: Plan = const { Plan::new(
-        "select scope from leasehold.scope_logins where login_oid = $1 and login = $2::name order by scope") };
-    static ALL: Plan = const { Plan::new("select scope from leasehold.scopes order by scope") };
-    static REGISTER: Plan = const { Plan::new(
-        "insert into leasehold.scopes (scope, key_hash, registered_by) values ($1, $2, $3::name)
-         on conflict (scope) do nothing") };
-    static KEY: Plan = const { Plan::new("select key_hash from leasehold.scopes where scope = $1") };
-    static ADD_LOGIN: Plan = const { Plan::new(
-        "insert into leasehold.scope_logins (scope, login_oid, login) values ($1, $2, $3::name)
-         on conflict (scope, login_oid) do update set login = excluded.login where scope_logins.login <> excluded.login") };
-}
+const IS_LOGIN: &str =
+    "select from leasehold.scope_logins where scope = $1 and login_oid = $2 and login = $3::name";
+const SCOPES_OF: &str = "select scope from leasehold.scope_logins where login_oid = $1 and login = $2::name order by scope";
+const ALL: &str = "select scope from leasehold.scopes order by scope";
+const REGISTER: &str =
+    "insert into leasehold.scopes (scope, key_hash, registered_by) values ($1, $2, $3::name)
+         on conflict (scope) do nothing";
+const KEY: &str = "select key_hash from leasehold.scopes where scope = $1";
+const ADD_LOGIN: &str = "insert into leasehold.scope_logins (scope, login_oid, login) values ($1, $2, $3::name)
+         on conflict (scope, login_oid) do update set login = excluded.login where scope_logins.login <> excluded.login";
 
 /// True if `login` has shown the key of `scope`.
 pub fn is_login(
@@ -27,17 +23,17 @@ pub fn is_login(
     login: Oid,
     name: &str,
 ) -> Result<bool, Fault> {
-    Ok(!rows(db, &IS_LOGIN, &[scope.into(), login.into(), name.into()])?.is_empty())
+    Ok(!rows(db, IS_LOGIN, &[scope.into(), login.into(), name.into()])?.is_empty())
 }
 
 /// The scopes whose key `login` has shown.
 pub fn of_login(db: &mut SpiClient<'_>, login: Oid, name: &str) -> Result<Vec<String>, Fault> {
-    names(rows(db, &SCOPES_OF, &[login.into(), name.into()])?)
+    names(rows(db, SCOPES_OF, &[login.into(), name.into()])?)
 }
 
 /// Every scope that is registered.
 pub fn all(db: &mut SpiClient<'_>) -> Result<Vec<String>, Fault> {
-    names(rows(db, &ALL, &[])?)
+    names(rows(db, ALL, &[])?)
 }
 
 /// Registers `scope` unless it is; the hash of its key, whoever registered it.
@@ -48,7 +44,7 @@ pub fn register(
     by: &str,
 ) -> Result<Vec<u8>, Fault> {
     let known = |db: &mut SpiClient<'_>| -> Result<Option<Vec<u8>>, Fault> {
-        let found = rows(db, &KEY, &[scope.into()])?;
+        let found = rows(db, KEY, &[scope.into()])?;
         Ok(if found.is_empty() {
             None
         } else {
@@ -60,7 +56,7 @@ pub fn register(
     }
     rows(
         db,
-        &REGISTER,
+        REGISTER,
         &[scope.into(), key_hash.as_slice().into(), by.into()],
     )?;
     known(db)?.ok_or_else(|| Fault::Internal("a scope just registered is not there".into()))
@@ -68,7 +64,7 @@ pub fn register(
 
 /// Makes `login` one that may act in `scope`.
 pub fn add_login(db: &mut SpiClient<'_>, scope: &str, login: Oid, name: &str) -> Result<(), Fault> {
-    rows(db, &ADD_LOGIN, &[scope.into(), login.into(), name.into()]).map(|_| ())
+    rows(db, ADD_LOGIN, &[scope.into(), login.into(), name.into()]).map(|_| ())
 }
 
 fn names(table: pgrx::spi::SpiTupleTable<'_>) -> Result<Vec<String>, Fault> {

@@ -1,7 +1,7 @@
 //! The groups that hold the grants of shared recipes.
 
 use super::ask;
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use crate::core::error::Fault;
 use crate::core::label::Installation;
 use pgrx::pg_sys::Oid;
@@ -30,31 +30,26 @@ pub struct Wanted<'a> {
     pub drop_owned: bool,
 }
 
-thread_local! {
-    static FIND: Plan = const { Plan::new(
-        "select group_number, group_role::text, group_oid, fingerprint from leasehold.shared_groups where digest = $1") };
-    static LOCK: Plan = const { Plan::new(
-        "select group_number, group_role::text, group_oid, fingerprint from leasehold.shared_groups where digest = $1
-            for update") };
-    static CLAIM: Plan = const { Plan::new(
-        "insert into leasehold.shared_groups (scope, role_name, digest, reassign_to, reassign_to_oid, drop_owned)
-         values ($1, $2, $3, $4::name, $5, $6) on conflict (digest) do nothing") };
-    static NAME: Plan = const { Plan::new(
-        "update leasehold.shared_groups set group_role = $2::name, group_oid = $3, fingerprint = null
-          where group_number = $1") };
-    static APPLIED: Plan = const { Plan::new(
-        "update leasehold.shared_groups set fingerprint = $2, applied_at = pg_catalog.clock_timestamp()
-          where group_number = $1") };
-}
+const FIND: &str = "select group_number, group_role::text, group_oid, fingerprint from leasehold.shared_groups where digest = $1";
+const LOCK: &str = "select group_number, group_role::text, group_oid, fingerprint from leasehold.shared_groups where digest = $1
+            for update";
+const CLAIM: &str = "insert into leasehold.shared_groups (scope, role_name, digest, reassign_to, reassign_to_oid, drop_owned)
+         values ($1, $2, $3, $4::name, $5, $6) on conflict (digest) do nothing";
+const NAME: &str =
+    "update leasehold.shared_groups set group_role = $2::name, group_oid = $3, fingerprint = null
+          where group_number = $1";
+const APPLIED: &str =
+    "update leasehold.shared_groups set fingerprint = $2, applied_at = pg_catalog.clock_timestamp()
+          where group_number = $1";
 
 /// The group of the recipe with this digest.
 pub fn find(db: &mut SpiClient<'_>, digest: &str) -> Result<Option<Group>, Fault> {
-    read(rows(db, &FIND, &[digest.into()])?)
+    read(rows(db, FIND, &[digest.into()])?)
 }
 
 /// The same; its row stays locked.
 pub fn lock(db: &mut SpiClient<'_>, digest: &str) -> Result<Option<Group>, Fault> {
-    read(rows(db, &LOCK, &[digest.into()])?)
+    read(rows(db, LOCK, &[digest.into()])?)
 }
 
 fn read(found: pgrx::spi::SpiTupleTable<'_>) -> Result<Option<Group>, Fault> {
@@ -76,7 +71,7 @@ pub fn claim(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<(), Fault> {
     let (scope, name, digest) = wanted.recipe;
     rows(
         db,
-        &CLAIM,
+        CLAIM,
         &[
             scope.into(),
             name.into(),
@@ -91,12 +86,12 @@ pub fn claim(db: &mut SpiClient<'_>, wanted: &Wanted<'_>) -> Result<(), Fault> {
 
 /// Writes which role the group is; its grants are not given yet.
 pub fn name(db: &mut SpiClient<'_>, number: i64, role: (&str, Oid)) -> Result<(), Fault> {
-    rows(db, &NAME, &[number.into(), role.0.into(), role.1.into()]).map(drop)
+    rows(db, NAME, &[number.into(), role.0.into(), role.1.into()]).map(drop)
 }
 
 /// Writes what the group's grants came from and came to.
 pub fn applied(db: &mut SpiClient<'_>, number: i64, fingerprint: &[u8]) -> Result<(), Fault> {
-    rows(db, &APPLIED, &[number.into(), fingerprint.to_vec().into()]).map(drop)
+    rows(db, APPLIED, &[number.into(), fingerprint.to_vec().into()]).map(drop)
 }
 
 /// Everything that is granted to `group` in this database and on objects of the whole cluster, as one text that differs

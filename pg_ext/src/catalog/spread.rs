@@ -1,6 +1,6 @@
 //! How the end of an owner reaches what is below it: its children and the leases tied to it.
 
-use super::plan::{Plan, rows};
+use super::plan::rows;
 use super::time::{instant, micros};
 use crate::core::error::Fault;
 use pgrx::datum::TimestampWithTimeZone;
@@ -18,9 +18,7 @@ pub struct Nearer {
     pub ends_at: Option<i64>,
 }
 
-thread_local! {
-    static TAKE: Plan = const { Plan::new(
-        "with recursive taken as materialized (
+const TAKE: &str = "with recursive taken as materialized (
              select o.scope, o.owner, o.ended from leasehold.owners o
               where o.spread_due order by o.scope, o.owner limit 1 for update skip locked
          ), up as (
@@ -30,9 +28,8 @@ thread_local! {
              select o.scope, o.parent, coalesce(o.ended_at, o.ends_at)
                from up join leasehold.owners o on o.scope = up.scope and o.owner = up.parent
          )
-         select t.scope, t.owner, t.ended, (select pg_catalog.min(up.ends_at) from up) from taken t") };
-    static CHILDREN: Plan = const { Plan::new(
-        "with few as (
+         select t.scope, t.owner, t.ended, (select pg_catalog.min(up.ends_at) from up) from taken t";
+const CHILDREN: &str = "with few as (
              select c.owner from leasehold.owners c
               where c.scope = $1 and c.parent = $2 and not c.ended and (not c.spread_due or $3)
               limit $5 for update
@@ -41,15 +38,12 @@ thread_local! {
                 set spread_due = true, ended = c.ended or $3, ended_at = case when $3 then $4::timestamptz else c.ended_at end
                from few where c.scope = $1 and c.owner = few.owner returning 1
          )
-         select pg_catalog.count(*) from told") };
-    static LATER: Plan = const { Plan::new(
-        "select l.lease_number from leasehold.live_leases l
+         select pg_catalog.count(*) from told";
+const LATER: &str = "select l.lease_number from leasehold.live_leases l
           where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
-          limit $4 for update skip locked") };
-    static MOVE: Plan = const { Plan::new(
-        "update leasehold.live_leases l set due_at = $2 where l.lease_number = any($1)") };
-    static HELD: Plan = const { Plan::new(
-        "with held as materialized (
+          limit $4 for update skip locked";
+const MOVE: &str = "update leasehold.live_leases l set due_at = $2 where l.lease_number = any($1)";
+const HELD: &str = "with held as materialized (
              select l.lease_number from leasehold.live_leases l
               where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
          ), asked as (
@@ -57,11 +51,9 @@ thread_local! {
              select h.lease_number, 'owner', current_user from held h where $4
              on conflict (lease_number) do nothing
          )
-         select pg_catalog.count(*) from held") };
-    static DONE: Plan = const { Plan::new(
-        "update leasehold.owners set spread_due = false where scope = $1 and owner = $2") };
-    static POSTPONE: Plan = const { Plan::new(
-        "with recursive due as materialized (
+         select pg_catalog.count(*) from held";
+const DONE: &str = "update leasehold.owners set spread_due = false where scope = $1 and owner = $2";
+const POSTPONE: &str = "with recursive due as materialized (
              select l.lease_number, l.scope, l.owner, l.expires_at from leasehold.live_leases l
               where l.state = 'active' and l.due_at <= $1 and l.due_at < l.expires_at and l.owner is not null
                 and l.cause is null order by l.due_at limit $2 for update skip locked
@@ -78,12 +70,11 @@ thread_local! {
              update leasehold.live_leases l set due_at = f.due_at
                from fresh f where l.lease_number = f.lease_number and f.due_at > $1
          )
-         select") };
-}
+         select";
 
 /// The next owner whose end has come nearer.
 pub fn take(db: &mut SpiClient<'_>) -> Result<Option<Nearer>, Fault> {
-    let found = rows(db, &TAKE, &[])?;
+    let found = rows(db, TAKE, &[])?;
     if found.is_empty() {
         return Ok(None);
     }
@@ -105,7 +96,7 @@ pub fn children(db: &mut SpiClient<'_>, of: &Nearer, now: i64, at_most: i64) -> 
         instant(now).into(),
         at_most.into(),
     ];
-    count(rows(db, &CHILDREN, &args)?)
+    count(rows(db, CHILDREN, &args)?)
 }
 
 /// Locks at most `at_most` of its leases that would end later than `ends_at`; those whose row somebody holds are passed by.
@@ -121,19 +112,14 @@ pub fn later(
         instant(ends_at).into(),
         at_most.into(),
     ];
-    rows(db, &LATER, &args)?
+    rows(db, LATER, &args)?
         .map(|row| Ok(row.get(1)?.unwrap_or_default()))
         .collect()
 }
 
 /// Makes these leases, whose rows are locked, due at `ends_at`.
 pub fn move_to(db: &mut SpiClient<'_>, leases: &[i64], ends_at: i64) -> Result<(), Fault> {
-    rows(
-        db,
-        &MOVE,
-        &[leases.to_vec().into(), instant(ends_at).into()],
-    )
-    .map(|_| ())
+    rows(db, MOVE, &[leases.to_vec().into(), instant(ends_at).into()]).map(|_| ())
 }
 
 /// Counts the leases that are left because somebody holds their row; if their owner has ended, their end is noted beside
@@ -145,14 +131,14 @@ pub fn held(db: &mut SpiClient<'_>, of: &Nearer, ends_at: i64) -> Result<i64, Fa
         instant(ends_at).into(),
         of.ended.into(),
     ];
-    count(rows(db, &HELD, &args)?)
+    count(rows(db, HELD, &args)?)
 }
 
 /// Notes that all below an owner knows.
 pub fn done(db: &mut SpiClient<'_>, of: &Nearer) -> Result<(), Fault> {
     rows(
         db,
-        &DONE,
+        DONE,
         &[of.scope.as_str().into(), of.owner.as_str().into()],
     )
     .map(|_| ())
@@ -161,7 +147,7 @@ pub fn done(db: &mut SpiClient<'_>, of: &Nearer) -> Result<(), Fault> {
 /// Works out anew the end of leases that are due by their owners, the `at_most` that are due longest, and moves those
 /// whose owners have been given more time.
 pub fn postpone(db: &mut SpiClient<'_>, now: i64, at_most: i64) -> Result<(), Fault> {
-    rows(db, &POSTPONE, &[instant(now).into(), at_most.into()]).map(|_| ())
+    rows(db, POSTPONE, &[instant(now).into(), at_most.into()]).map(|_| ())
 }
 
 fn count(table: pgrx::spi::SpiTupleTable<'_>) -> Result<i64, Fault> {

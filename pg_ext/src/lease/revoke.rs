@@ -45,7 +45,7 @@ pub fn lease(
 ) -> Result<Progress, Fault> {
     let reach = caller.reach(db, scope)?;
     let now = begin();
-    let wanted = ends::by_id(db, &reach, lease_id, now)?;
+    let wanted = ends::by_ids(db, &reach, &[lease_id.to_owned()], now)?;
     if !wanted.is_empty() {
         let whole = end(db, caller, &wanted, now)?;
         return Ok(if whole {

@@ -25,29 +25,34 @@ pub struct Ended {
 /// it could wait for itself.
 pub fn await_ended(lease_ids: &[String], scopes: &[String], timeout_ms: u64) -> Vec<Ended> {
     let began_ms = clock::monotonic_ms();
-    let database = xact::my_database();
+    let over_ms = began_ms + timeout_ms.min(WAIT_MAX_MS);
     loop {
-        let (seen, looked_ms) = (progress::seen(database), clock::monotonic_ms());
+        let seen = progress::seen(xact::my_database());
         let now = xact::with_latest_snapshot(|| look(lease_ids, scopes));
-        let waited_ms = clock::monotonic_ms().saturating_sub(began_ms);
+        let now_ms = clock::monotonic_ms();
         let gone = now.iter().all(|each| each.standing.state == "gone");
         let safe = now
             .iter()
             .all(|each| each.standing.state != "active" && each.pids.is_empty());
-        if gone || waited_ms >= timeout_ms.min(WAIT_MAX_MS) || (safe && waited_ms >= LITTER_MS) {
+        if gone || now_ms >= over_ms || (safe && now_ms - began_ms >= LITTER_MS) {
             return now;
         }
-        // Without a sweeper somebody else may end them, by hand: then only rows tell.
-        loop {
-            latch::wait(match waited_ms {
-                0..50 => 2,
-                50..1_000 => 10,
-                _ => 50,
-            });
-            let is_over = clock::monotonic_ms().saturating_sub(looked_ms) >= LOOK_AGAIN_MS;
-            if is_over || seen.is_none() || progress::seen(database) != seen {
-                break;
-            }
+        rest(seen, began_ms, over_ms.min(now_ms + LOOK_AGAIN_MS));
+    }
+}
+
+/// Sleeps until the sweeper has moved since what was `seen` of it, at the latest until `until_ms`. Without a sweeper somebody
+/// may end leases by hand: then only rows tell, and it is one nap.
+fn rest(seen: Option<u64>, began_ms: u64, until_ms: u64) {
+    loop {
+        latch::wait(match clock::monotonic_ms() - began_ms {
+            0..50 => 2,
+            50..1_000 => 10,
+            _ => 50,
+        });
+        let moved = seen.is_none() || progress::seen(xact::my_database()) != seen;
+        if moved || clock::monotonic_ms() >= until_ms {
+            return;
         }
     }
 }
