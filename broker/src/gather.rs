@@ -25,6 +25,14 @@ pub struct Limits {
     pub batch: usize,
 }
 
+impl Limits {
+    /// One batch at a time, of all who wait: the longer one takes, the more go together next, and the less each costs.
+    pub const ONE: Limits = Limits {
+        runners: 1,
+        batch: 128,
+    };
+}
+
 struct State<Q, A> {
     waiting: VecDeque<(Q, oneshot::Sender<A>)>,
     runners: usize,

@@ -14,6 +14,7 @@ use crate::ids;
 use crate::lease;
 use crate::logical::{Fault, Request, WrapInfo};
 use crate::secret::Token;
+use crate::store::growth::Table;
 use crate::store::wrapping::{self, NewWrapping, WrappingRow};
 use crate::store::{callers, cubbyholes};
 
@@ -73,6 +74,7 @@ pub async fn wrap(
         ttl_us: ttl.nanos() / 1_000,
         ttl_seconds: ttl.seconds(),
     };
+    core.growth.added(Table::Tokens);
     let answer = String::from_utf8_lossy(answer);
     let wrapped: Value = serde_json::from_str(&answer).unwrap_or_default();
     let wrapped_accessor = wrapped["auth"]["accessor"]

@@ -8,20 +8,16 @@ use crate::logical::Fault;
 use crate::store::growth::Table;
 use crate::store::intents;
 use crate::store::leases::{self, Intent, Recorded};
-use crate::warm::Warm;
+use crate::store::together::together;
+use crate::warm::Lent;
 
-/// One at a time: two that hold the same rows `FOR SHARE` at once make PostgreSQL write down who shares them.
-const LIMITS: Limits = Limits {
-    runners: 1,
-    batch: 128,
-};
-
-/// Where intents come together.
+/// Where intents come together. One batch at a time: two that hold the same rows `FOR SHARE` at once make PostgreSQL write
+/// down who shares them.
 pub struct Intents(Arc<Gather<Intent, Recorded>>);
 
 impl Default for Intents {
     fn default() -> Self {
-        Intents(Gather::new(LIMITS))
+        Intents(Gather::new(Limits::ONE))
     }
 }
 
@@ -29,28 +25,14 @@ impl Default for Intents {
 /// for whoever changes what it builds on, and say why it does not stand.
 pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded, Fault> {
     core.growth.added(Table::Leases);
-    let store = core.warm.clone();
-    let run = move |batch: Vec<Intent>| {
-        let store = store.clone();
-        async move {
-            match record_all(&store, &batch).await {
-                Ok(recorded) => recorded,
-                Err(error) => {
-                    tracing::debug!(%error, intents = batch.len(), "intents could not be written together");
-                    batch.iter().map(|_| None).collect()
-                }
-            }
-        }
-    };
-    match core.intents.0.ask(intent.clone(), |_, _| true, run).await {
+    match together(&core.intents.0, &core.warm, intent.clone(), record_all).await {
         Some(recorded) => Ok(recorded),
         None => Ok(leases::record(&core.store, &intent).await?),
     }
 }
 
-async fn record_all(store: &Warm, batch: &[Intent]) -> sqlx::Result<Vec<Option<Recorded>>> {
-    let mut store = store.acquire().await?;
-    let recorded = match batch {
+async fn record_all(mut store: Lent, batch: Vec<Intent>) -> sqlx::Result<Vec<Option<Recorded>>> {
+    let recorded = match batch.as_slice() {
         // One alone costs the server less by a statement for one.
         [alone] => vec![leases::try_record(&mut *store, alone).await?],
         batch => intents::record_all(&mut *store, batch).await?,

@@ -9,24 +9,20 @@ use crate::gather::{Gather, Limits};
 use crate::logical::Fault;
 use crate::store::database::ConfigRow;
 use crate::store::leases::{self, LeaseRow};
+use crate::store::together::together;
 use crate::target::{Recipe, Refusal, Target, TargetError};
-use crate::warm::Warm;
+use crate::warm::Lent;
 
 /// How often a recipe may turn out to be another one.
 const TRIES: usize = 4;
 
-/// One at a time: two could wait for each other's rows in a circle.
-const LIMITS: Limits = Limits {
-    runners: 1,
-    batch: 128,
-};
-
-/// Where renewals come together that targets have granted: lease ids and seconds from now.
+/// Where renewals come together that targets have granted: lease ids and seconds from now. One batch at a time: two could
+/// wait for each other's rows in a circle.
 pub struct Renewals(Arc<Gather<(String, i64), ()>>);
 
 impl Default for Renewals {
     fn default() -> Self {
-        Renewals(Gather::new(LIMITS))
+        Renewals(Gather::new(Limits::ONE))
     }
 }
 
@@ -82,31 +78,19 @@ pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, Lease
 
 /// Writes down what was granted, with others if there are any.
 async fn note(core: &Core, lease_id: &str, granted: i64) -> Result<(), Fault> {
-    let warm = core.warm.clone();
-    let run = move |batch: Vec<(String, i64)>| {
-        let warm = warm.clone();
-        async move {
-            let written = note_all(&warm, &batch).await;
-            batch
-                .iter()
-                .map(|_| written.as_ref().ok().copied())
-                .collect()
-        }
-    };
     // Of two for one lease that come together either may be written: the target's own word follows.
     let noted = (lease_id.to_owned(), granted);
-    match core.renewals.0.ask(noted, |_, _| true, run).await {
+    match together(&core.renewals.0, &core.warm, noted, note_all).await {
         Some(()) => Ok(()),
         None => Ok(leases::renewed(&core.store, &[lease_id.to_owned()], &[granted]).await?),
     }
 }
 
-async fn note_all(warm: &Warm, batch: &[(String, i64)]) -> sqlx::Result<()> {
-    let (ids, seconds): (Vec<String>, Vec<i64>) = batch.iter().cloned().unzip();
-    let mut store = warm.acquire().await?;
+async fn note_all(mut store: Lent, batch: Vec<(String, i64)>) -> sqlx::Result<Vec<Option<()>>> {
+    let (ids, seconds): (Vec<String>, Vec<i64>) = batch.into_iter().unzip();
     leases::renewed(&mut *store, &ids, &seconds).await?;
     store.keep();
-    Ok(())
+    Ok(vec![Some(()); ids.len()])
 }
 
 async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Result<i64, LeaseError> {

@@ -45,8 +45,6 @@ pub struct TokenIdentity {
 pub struct Caller {
     /// Who.
     pub token: TokenIdentity,
-    /// Addresses the token may come from; empty = any.
-    pub bound_cidrs: Vec<String>,
     /// All of the token, as read in this request before it was used; batch tokens have no row.
     pub row: Option<TokenRow>,
     /// Those of its policies that exist, as read in this request; empty also where that was not read.

@@ -14,7 +14,6 @@ pub(super) async fn with_rules(core: &Core, found: Found) -> Result<Caller, Faul
     let root = token.policies.iter().any(|name| name == ROOT);
     Ok(Caller {
         token,
-        bound_cidrs: found.bound_cidrs,
         row: found.row,
         known_policies: revisions.into_iter().map(|(name, _)| name).collect(),
         root,

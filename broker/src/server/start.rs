@@ -91,8 +91,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         .map_err(StoreError::from)?;
     let installation = installation::read(&pool).await.map_err(StoreError::from)?;
     let warm = store::warm(&pool);
-    let growth = Growth::new(pool.clone());
     let core = Arc::new(Core {
+        growth: Growth::new(pool.clone()),
         store: pool,
         warm: warm.clone(),
         store_id: installation.store_id,
@@ -107,8 +107,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         ready: Default::default(),
         intents: Default::default(),
         renewals: Default::default(),
-        growth: growth.clone(),
-        new_tokens: NewTokens::new(warm.clone(), growth),
+        new_tokens: NewTokens::new(warm.clone()),
         reads: Reads::new(warm),
     });
     if installation.is_initialised()

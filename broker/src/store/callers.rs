@@ -40,10 +40,7 @@ impl Found {
 const SERVICES: &str = "\
 with recursive asked as materialized (
     select t.* from unnest($1::bytea[]) as a (token_hash) cross join lateral (
-        select token_id, token_hash, accessor, parent_id, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left,
-               orphan, renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at,
-               expires_at, last_renewed_at, wrapping
-          from leasehold_broker.tokens t where t.token_hash = a.token_hash and t.ended_at is null offset 0) t
+        select * from leasehold_broker.tokens t where t.token_hash = a.token_hash and t.ended_at is null offset 0) t
 ), line as (
     select t.token_id as first_id, t.parent_id, t.expires_at from asked t
     union all

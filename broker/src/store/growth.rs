@@ -5,7 +5,6 @@
 //! its first load spends its time with. So whenever the rows added here to a table have become four times as many, it is
 //! looked at, and every plan over it is made anew, in every broker.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sqlx::{Executor, PgPool};
@@ -33,11 +32,8 @@ impl Table {
     }
 }
 
-/// How many rows have been added to which table. Cheap to clone.
-#[derive(Clone)]
-pub struct Growth(Arc<Inner>);
-
-struct Inner {
+/// How many rows have been added to which table.
+pub struct Growth {
     store: PgPool,
     tokens: Rows,
     leases: Rows,
@@ -55,18 +51,18 @@ impl Growth {
             added: AtomicU64::new(0),
             look_at: AtomicU64::new(FEW_ROWS),
         };
-        Growth(Arc::new(Inner {
+        Growth {
             store,
             tokens: none(),
             leases: none(),
-        }))
+        }
     }
 
     /// A row more. Does not wait for the look it may bring about.
     pub fn added(&self, table: Table) {
         let rows = match table {
-            Table::Tokens => &self.0.tokens,
-            Table::Leases => &self.0.leases,
+            Table::Tokens => &self.tokens,
+            Table::Leases => &self.leases,
         };
         let added = rows.added.fetch_add(1, Relaxed) + 1;
         let look_at = rows.look_at.load(Relaxed);
@@ -79,7 +75,7 @@ impl Growth {
         {
             return;
         }
-        let store = self.0.store.clone();
+        let store = self.store.clone();
         tokio::spawn(async move {
             if let Err(error) = store.execute(table.look()).await {
                 // The server will look by itself.

@@ -23,6 +23,7 @@ pub mod owners;
 pub mod policies;
 pub mod reads;
 pub mod sweep;
+pub mod together;
 pub mod token_roles;
 pub mod tokens;
 pub mod tokens_by_path;

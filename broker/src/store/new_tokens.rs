@@ -4,18 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sqlx::Row;
 use sqlx::types::Json;
-use sqlx::{PgExecutor, Row};
 
-use super::growth::{Growth, Table};
+use super::together::together;
 use crate::gather::{Gather, Limits};
-use crate::warm::Warm;
-
-/// One at a time: two that hold the same parent `FOR SHARE` at once make PostgreSQL write down who shares it.
-const LIMITS: Limits = Limits {
-    runners: 1,
-    batch: 128,
-};
+use crate::warm::{Lent, Warm};
 
 /// A token that is to be made.
 #[derive(Clone, Debug, Serialize)]
@@ -112,71 +106,49 @@ const MAKE: &str = make!("for share");
 /// Passes by makers that somebody is changing: waiting with locks on others could run in a circle.
 const TRY_MAKE: &str = make!("for share skip locked");
 
-/// Where they come together.
+/// Where they come together. One batch at a time: two that hold the same maker `FOR SHARE` at once make PostgreSQL write down
+/// who shares it.
 pub struct NewTokens {
     store: Warm,
-    growth: Growth,
     gather: Arc<Gather<NewToken, Made>>,
 }
 
 impl NewTokens {
     /// Through these connections.
-    pub fn new(store: Warm, growth: Growth) -> Self {
+    pub fn new(store: Warm) -> Self {
         NewTokens {
             store,
-            growth,
-            gather: Gather::new(LIMITS),
+            gather: Gather::new(Limits::ONE),
         }
     }
 
     /// Makes a token, with others if there are any. One whose maker is not there at once is looked at alone, where it can
     /// wait for whoever changes it.
     pub async fn make(&self, token: NewToken) -> sqlx::Result<Made> {
-        self.growth.added(Table::Tokens);
-        let store = self.store.clone();
-        let run = move |batch: Vec<NewToken>| {
-            let store = store.clone();
-            async move {
-                match make_together(&store, &batch).await {
-                    Ok(made) => made,
-                    Err(error) => {
-                        tracing::debug!(%error, tokens = batch.len(), "tokens could not be made together");
-                        batch.iter().map(|_| None).collect()
-                    }
-                }
-            }
-        };
-        if let Some(made) = self.gather.ask(token.clone(), |_, _| true, run).await {
+        let all = |store, tokens| make_all(store, TRY_MAKE, tokens);
+        if let Some(made) = together(&self.gather, &self.store, token.clone(), all).await {
             return Ok(made);
         }
-        let mut store = self.store.acquire().await?;
-        let made = make_all(&mut *store, MAKE, &[token]).await?;
-        store.keep();
+        let made = make_all(self.store.acquire().await?, MAKE, vec![token]).await?;
         Ok(made.into_iter().next().flatten().unwrap_or(Made::Orphaned))
     }
 }
 
-async fn make_together(store: &Warm, tokens: &[NewToken]) -> sqlx::Result<Vec<Option<Made>>> {
-    let mut store = store.acquire().await?;
-    let made = make_all(&mut *store, TRY_MAKE, tokens).await?;
-    store.keep();
-    Ok(made)
-}
-
 /// None: the maker does not live, or is passed by.
 async fn make_all(
-    store: impl PgExecutor<'_>,
+    mut store: Lent,
     statement: &'static str,
-    tokens: &[NewToken],
+    tokens: Vec<NewToken>,
 ) -> sqlx::Result<Vec<Option<Made>>> {
     let mut makers: Vec<i64> = tokens.iter().map(|token| token.maker_id).collect();
     makers.sort_unstable();
     makers.dedup();
     let rows = sqlx::query(statement)
-        .bind(Json(tokens))
+        .bind(Json(&tokens))
         .bind(makers)
-        .fetch_all(store)
+        .fetch_all(&mut *store)
         .await?;
+    store.keep();
     let mut made = std::collections::HashMap::with_capacity(rows.len());
     for row in &rows {
         let of = match row.try_get("made")? {

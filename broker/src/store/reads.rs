@@ -18,11 +18,6 @@ use crate::logical::TokenRow;
 use crate::mount::MountTable;
 use crate::warm::{Lent, Warm};
 
-/// One at a time: the longer one waits, the more go together, and the less each costs.
-const LIMITS: Limits = Limits {
-    runners: 1,
-    batch: 128,
-};
 /// Roles remembered at most; emptied when full, as what is in use comes back at once.
 const ROLES_MAX: usize = 4_096;
 
@@ -56,10 +51,10 @@ impl Reads {
     pub fn new(store: Warm) -> Self {
         Reads {
             store,
-            fronts: Gather::new(LIMITS),
-            roles: Gather::new(LIMITS),
-            leases: Gather::new(LIMITS),
-            tokens: Gather::new(LIMITS),
+            fronts: Gather::new(Limits::ONE),
+            roles: Gather::new(Limits::ONE),
+            leases: Gather::new(Limits::ONE),
+            tokens: Gather::new(Limits::ONE),
             mounts: RwLock::default(),
             last_roles: Mutex::default(),
         }

@@ -8,9 +8,10 @@ use super::{field, mount_ttl, roles};
 use crate::duration::{self, Span};
 use crate::fields::{FieldType, FieldValue};
 use crate::ids;
-use crate::logical::{Auth, BatchClaims, Call, Caller, Fault, Field, Outcome, Response};
+use crate::logical::{Auth, BatchClaims, Call, Caller, Fault, Field, Outcome, Response, TokenRow};
 use crate::policy::ROOT;
 use crate::secret::Token;
+use crate::store::growth::Table;
 use crate::store::new_tokens::{Made, NewToken};
 use crate::store::tokens;
 use crate::ttl::{self, Wish};
@@ -113,11 +114,10 @@ struct Plan {
 
 async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool) -> Outcome {
     let caller = call.caller();
-    if caller.token.batch {
+    let Some(maker) = &caller.row else {
         return Err(Fault::bad("batch tokens cannot create more tokens"));
-    }
-    let maker_id = caller.token.token_id.ok_or_else(Fault::unknown_caller)?;
-    let plan = plan(call, role.map(|(_, role)| role), orphan).map_err(Fault::bad)?;
+    };
+    let plan = plan(call, maker, role.map(|(_, role)| role), orphan).map_err(Fault::bad)?;
 
     let mut warnings = plan.warnings;
     let is_root = plan.policies.iter().any(|name| name == ROOT);
@@ -126,7 +126,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
         && plan.wish.period.is_zero()
         && plan.wish.explicit_max.is_zero();
     let granted = if endless {
-        if caller.token.ttl_seconds.is_some() {
+        if maker.expires_at.is_some() {
             return Err(Fault::bad(
                 "expiring root tokens cannot create non-expiring root tokens",
             ));
@@ -152,7 +152,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     }
     let wanted = Wanted {
         call,
-        maker_id,
+        maker_id: maker.token_id,
         path: path(call, role),
         role: role.map(|(name, _)| name.to_owned()),
         display_name: display_name(text(call, "display_name")),
@@ -161,7 +161,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
             _ if granted.is_none() => Vec::new(),
             Some((_, role)) => role.token_bound_cidrs.clone(),
             None if plan.orphan => Vec::new(),
-            None => caller.bound_cidrs.clone(),
+            None => maker.bound_cidrs.clone(),
         },
         policies: plan.policies,
         ttl: granted,
@@ -206,9 +206,14 @@ async fn unknown_policies<'p>(
 }
 
 /// Everything a request asks for, checked in the contract's order.
-fn plan(call: &Call<'_>, role: Option<&TokenRole>, orphan: bool) -> Result<Plan, String> {
-    let (parent, sudo) = (&call.caller().token, call.caller().sudo);
-    if parent.uses_left.is_some() {
+fn plan(
+    call: &Call<'_>,
+    maker: &TokenRow,
+    role: Option<&TokenRole>,
+    orphan: bool,
+) -> Result<Plan, String> {
+    let sudo = call.caller().sudo;
+    if maker.num_uses > 0 {
         return Err("restricted use token cannot generate child tokens".into());
     }
     let batch = is_batch(text(call, "type"), role)?;
@@ -237,7 +242,7 @@ fn plan(call: &Call<'_>, role: Option<&TokenRole>, orphan: bool) -> Result<Plan,
         PolicyWish {
             policies: asked,
             no_default_policy: truth(call, "no_default_policy", false),
-            parent: &parent.policies,
+            parent: &maker.policies,
             sudo,
             batch,
         },
@@ -504,6 +509,7 @@ impl Wanted<'_, '_> {
             explicit_max_ttl_seconds: self.explicit_max.seconds(),
             period_seconds: self.period.seconds(),
         };
+        core.growth.added(Table::Tokens);
         match core.new_tokens.make(new).await? {
             Made::Made => Ok(self.auth(token, accessor, "service")),
             Made::Duplicate => Err(Fault::bad("cannot create a token with a duplicate ID")),
