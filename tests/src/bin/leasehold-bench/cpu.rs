@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Default)]
 pub struct Cpu(BTreeMap<String, i64>);
 
+/// Microseconds a step, by name.
+pub type Used = Vec<(String, i64)>;
+
 /// Ticks of `utime` and `stime` are hundredths of a second on every Linux that Debian runs on.
 const TICK_US: i64 = 10_000;
 
@@ -50,7 +53,7 @@ impl Cpu {
     }
 
     /// Microseconds a step by name, without what is nothing.
-    pub fn each(&self, steps: usize) -> Vec<(String, i64)> {
+    pub fn each(&self, steps: usize) -> Used {
         let steps = i64::try_from(steps.max(1)).unwrap_or(i64::MAX);
         self.0
             .iter()

@@ -1,12 +1,13 @@
 //! What is measured: one durable PostgreSQL that is store and target, one broker, recipes and tokens.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use leasehold_tests::{Actor, Cluster, Options, Served};
 
-use super::cpu::Cpu;
+use super::cpu::{Cpu, Used};
 use super::http;
+use super::load::{self, Tally, Until, Work};
 
 /// Everything that runs.
 pub struct Stage {
@@ -115,8 +116,22 @@ impl Stage {
             .map(drop)
     }
 
+    /// Drives this load, of which nothing may fail, and says what each process used for a step.
+    pub async fn drive<W: Work>(&self, workers: Vec<W>, until: Until) -> Result<(Tally, Used)> {
+        let before = self.cpu()?;
+        let tally = load::drive(self.served.address(), workers, until).await?;
+        let used = self.cpu()?.since(&before).each(tally.done());
+        ensure!(
+            tally.failures == 0,
+            "{} requests failed, the first: {}",
+            tally.failures,
+            tally.first_failure.unwrap_or_default()
+        );
+        Ok((tally, used))
+    }
+
     /// Processor time until now.
-    pub fn cpu(&self) -> Result<Cpu> {
+    fn cpu(&self) -> Result<Cpu> {
         let postmaster = self.cluster.pid().context("a running cluster")?;
         let broker = self.served.pid().context("a running broker")?;
         Ok(Cpu::now(broker, postmaster))

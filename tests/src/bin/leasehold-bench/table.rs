@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use std::fmt::Write;
 
+use super::cpu::Used;
+
 /// One line.
 pub struct Line {
     pub what: String,
@@ -60,7 +62,7 @@ impl Table {
     }
 
     /// Microseconds of processor time a step, by process.
-    pub fn cpu(&mut self, what: &str, each: Vec<(String, i64)>) {
+    pub fn cpu(&mut self, what: &str, each: Used) {
         let each = each.into_iter().map(|(name, us)| format!("{name} {us}"));
         self.add(Line {
             what: format!("CPU µs, {what}"),

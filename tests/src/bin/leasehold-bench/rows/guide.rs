@@ -1,11 +1,12 @@
 //! The guide's own recipe, table grants and all, as pairs of an issue and a revocation with so many leases alive.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::super::cpu::Used;
 use super::super::http::{Client, request, text};
-use super::super::load::{Tally, Until, Work, drive};
+use super::super::load::{Tally, Until, Work};
 use super::super::pgbench;
 use super::super::stage::Stage;
 use super::super::table::{Line, Table};
@@ -49,18 +50,8 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn ensure_clean(tally: &Tally) -> Result<()> {
-    ensure!(
-        tally.failures == 0,
-        "{} pairs failed, the first: {}",
-        tally.failures,
-        tally.first_failure.as_deref().unwrap_or_default()
-    );
-    Ok(())
-}
-
 /// Fills up to the limit first; only pairs are measured. Nothing is left.
-async fn pairs(stage: &Stage, role: &str) -> Result<(Tally, Vec<(String, i64)>)> {
+async fn pairs(stage: &Stage, role: &str) -> Result<(Tally, Used)> {
     let path = format!("database/creds/{role}");
     let each = LIVE / CLIENTS - 1;
     let mut workers = Vec::with_capacity(CLIENTS);
@@ -77,13 +68,9 @@ async fn pairs(stage: &Stage, role: &str) -> Result<(Tally, Vec<(String, i64)>)>
             live,
         });
     }
-    let before = stage.cpu()?;
-    let tally = drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await?;
-    let used = stage.cpu()?.since(&before);
-    ensure_clean(&tally)?;
+    let (tally, used) = stage.drive(workers, Until::Elapsed(MEASURED)).await?;
     stage.clear(&path)?;
-    let each = used.each(tally.done());
-    Ok((tally, each))
+    Ok((tally, used))
 }
 
 struct Pair {

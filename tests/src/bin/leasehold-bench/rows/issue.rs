@@ -1,9 +1,10 @@
 //! Issuing by a membership recipe: sustained at 1, 8 and 32 clients, a burst with ready verifiers, and where the time goes.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use std::time::Duration;
 
-use super::super::load::{Same, Tally, Until, drive};
+use super::super::cpu::Used;
+use super::super::load::{Same, Tally, Until};
 use super::super::pgbench;
 use super::super::stage::Stage;
 use super::super::table::{Line, Table};
@@ -28,9 +29,7 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
         let same = pgbench::run(&stage.cluster, SAME_WORK, clients, CEILING_SECONDS)?;
         clear_sql(stage)?;
         issue(stage, clients, Until::Elapsed(WARM)).await?;
-        let before = stage.cpu()?;
-        let tally = issue(stage, clients, Until::Elapsed(SUSTAINED)).await?;
-        let used = stage.cpu()?.since(&before);
+        let (tally, used) = issue(stage, clients, Until::Elapsed(SUSTAINED)).await?;
         let unit = "issues/s";
         let what = format!("issue over HTTP, {clients} clients, sustained");
         let bar = (clients == 32).then_some(0.8);
@@ -48,10 +47,7 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
         if clients == 1 {
             latency(table, &tally, &same);
         }
-        table.cpu(
-            &format!("an issue, {clients} clients"),
-            used.each(tally.done()),
-        );
+        table.cpu(&format!("an issue, {clients} clients"), used);
         stage.clear("database/creds/member")?;
     }
     burst(stage, table, stock).await
@@ -72,7 +68,7 @@ fn latency(table: &mut Table, tally: &Tally, same: &pgbench::Ceiling) {
 /// 512 issues by 32 clients at once, after a pause in which verifiers were derived ahead.
 async fn burst(stage: &Stage, table: &mut Table, stock: f64) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let tally = issue(stage, 32, Until::Steps(16)).await?;
+    let (tally, _) = issue(stage, 32, Until::Steps(16)).await?;
     let what = "512 issues by 32 clients at once, ready verifiers";
     table.ratio(
         what,
@@ -85,18 +81,11 @@ async fn burst(stage: &Stage, table: &mut Table, stock: f64) -> Result<()> {
 }
 
 /// Issues by so many clients; each must succeed.
-pub async fn issue(stage: &Stage, clients: usize, until: Until) -> Result<Tally> {
+pub async fn issue(stage: &Stage, clients: usize, until: Until) -> Result<(Tally, Used)> {
     let workers = (0..clients)
         .map(|client| Same(stage.request_of(client, "GET", "database/creds/member", "")))
         .collect();
-    let tally = drive(stage.served.address(), workers, until).await?;
-    ensure!(
-        tally.failures == 0,
-        "{} issues failed, the first: {}",
-        tally.failures,
-        tally.first_failure.unwrap_or_default()
-    );
-    Ok(tally)
+    stage.drive(workers, until).await
 }
 
 fn stock(stage: &Stage) -> Result<f64> {

@@ -1,10 +1,11 @@
 //! Requests that make no login: renewals, tokens, lookups.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use std::time::Duration;
 
+use super::super::cpu::Used;
 use super::super::http::{Client, text};
-use super::super::load::{Same, Turns, Until, Work, drive};
+use super::super::load::{Same, Turns, Until, Work};
 use super::super::pgbench;
 use super::super::stage::Stage;
 use super::super::table::Table;
@@ -51,7 +52,7 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
 }
 
 /// Steps a second, and microseconds of processor time a step, by process.
-type Rate = (f64, Vec<(String, i64)>);
+type Rate = (f64, Used);
 
 fn row(
     table: &mut Table,
@@ -91,16 +92,8 @@ async fn turns(stage: &Stage, requests: Vec<Vec<u8>>) -> Result<Rate> {
 }
 
 async fn measured<W: Work>(stage: &Stage, workers: Vec<W>) -> Result<Rate> {
-    let before = stage.cpu()?;
-    let tally = drive(stage.served.address(), workers, Until::Elapsed(MEASURED)).await?;
-    let used = stage.cpu()?.since(&before);
-    ensure!(
-        tally.failures == 0,
-        "{} requests failed, the first: {}",
-        tally.failures,
-        tally.first_failure.unwrap_or_default()
-    );
-    Ok((tally.rate(), used.each(tally.done())))
+    let (tally, used) = stage.drive(workers, Until::Elapsed(MEASURED)).await?;
+    Ok((tally.rate(), used))
 }
 
 /// Makes so many leases, and gives their ids.
