@@ -19,10 +19,18 @@
 --         verifier text = null, request_id text = null, digest text = null, scope text = null)
 --      -> (lease_id text, login text, password text, ttl_seconds bigint, max_ttl_seconds bigint,
 --          issued_at timestamptz, expires_at timestamptz), one row
+--   issue_many(role text, request_ids text[], ttls interval[] = null, max_ttls interval[] = null, caps interval[] = null,
+--         owners text[] = null, owner_ttls interval[] = null, owner_revisions bigint[] = null, owner_counts int[] = null,
+--         display_names text[] = null, logins text[] = null, verifiers text[] = null, digest text = null, scope text = null)
+--      -> rows of (ordinal int, lease_id text, login text, password text, ttl_seconds bigint, max_ttl_seconds bigint,
+--          issued_at timestamptz, expires_at timestamptz, sqlstate text, message text), one for each request id;
+--          owner_counts says how many of the owners belong to each request
 --   settle(request_ids text[], scope text = null)                 -> rows of (request_id text, outcome text, ttl_seconds bigint)
 --
 --   renew(lease_id text, ttl interval = null, max_ttl interval = null, digest text = null, scope text = null)
 --      -> (ttl_seconds bigint, expires_at timestamptz), one row
+--   renew_leases(lease_ids text[], ttls interval[] = null, max_ttls interval[] = null, digests text[] = null, scope text = null)
+--      -> rows of (ordinal int, ttl_seconds bigint, expires_at timestamptz, sqlstate text, message text), one for each id
 --   revoke(lease_id text, scope text = null)                      -> text: fenced, ending or gone
 --   revoke_leases(lease_ids text[], scope text = null)            -> bigint: how many of them the sweeper has still to end
 --   revoke_prefix(prefix text, at_most int = 500, scope text = null)  -> bigint: how many are left, counted no further than at_most
@@ -329,6 +337,18 @@ as 'MODULE_PATHNAME', 'issue_lease_wrapper';
 comment on function leasehold.issue(text, interval, interval, interval, text[], interval[], bigint[], text, text, text, text, text, text) is
 'Makes a login and its lease in this transaction. The password is shown once, and only if no verifier was given';
 
+create function leasehold.issue_many(
+    role text, request_ids text[], ttls interval[] default null, max_ttls interval[] default null, caps interval[] default null,
+    owners text[] default null, owner_ttls interval[] default null, owner_revisions bigint[] default null,
+    owner_counts int[] default null, display_names text[] default null, logins text[] default null,
+    verifiers text[] default null, digest text default null, scope text default null)
+returns table (ordinal int, lease_id text, login text, password text, ttl_seconds bigint, max_ttl_seconds bigint,
+               issued_at timestamptz, expires_at timestamptz, sqlstate text, message text)
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'issue_many_wrapper';
+comment on function leasehold.issue_many(text, text[], interval[], interval[], interval[], text[], interval[], bigint[], int[], text[], text[], text[], text, text) is
+'Makes many logins of one role and their leases in this transaction; a null request id is made up. A request that can not be read, or has had its answer, has its SQLSTATE and message; any other failure is one of the whole call';
+
 create function leasehold.settle(request_ids text[], scope text default null)
 returns table (request_id text, outcome text, ttl_seconds bigint)
 language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
@@ -346,6 +366,15 @@ language c volatile parallel unsafe rows 1 set search_path = pg_catalog, pg_temp
 as 'MODULE_PATHNAME', 'renew_lease_wrapper';
 comment on function leasehold.renew(text, interval, interval, text, text) is
 'Gives a living lease a new end, counted from now and never past its maximum, which is counted from the issue';
+
+create function leasehold.renew_leases(
+    lease_ids text[], ttls interval[] default null, max_ttls interval[] default null, digests text[] default null,
+    scope text default null)
+returns table (ordinal int, ttl_seconds bigint, expires_at timestamptz, sqlstate text, message text)
+language c volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as 'MODULE_PATHNAME', 'renew_leases_wrapper';
+comment on function leasehold.renew_leases(text[], interval[], interval[], text[], text) is
+'Renews many leases in this transaction. One that is refused has its SQLSTATE and message, and the others are renewed';
 
 create function leasehold.revoke(lease_id text, scope text default null)
 returns text
@@ -887,8 +916,10 @@ grant execute on function leasehold.check(), leasehold.doctor() to leasehold_adm
 grant execute on function leasehold.lint(text[], text) to leasehold_definer, leasehold_admin, leasehold_reader;
 grant execute on function
     leasehold.issue(text, interval, interval, interval, text[], interval[], bigint[], text, text, text, text, text, text),
+    leasehold.issue_many(text, text[], interval[], interval[], interval[], text[], interval[], bigint[], int[], text[], text[], text[], text, text),
     leasehold.settle(text[], text),
     leasehold.renew(text, interval, interval, text, text),
+    leasehold.renew_leases(text[], interval[], interval[], text[], text),
     leasehold.changes(int, text),
     leasehold.ack_changes(bigint[], text),
     leasehold.inventory(text, int, text)

@@ -45,6 +45,8 @@ fn every_function_says_who_may_call_it() -> Result<()> {
         ("changes", "broker issuer"),
         ("ack_changes", "broker issuer"),
         ("inventory", "broker issuer"),
+        ("issue_many", "broker issuer"),
+        ("renew_leases", "broker issuer"),
         ("register_scope", "broker definer issuer"),
         ("sweep", "admin broker issuer"),
         ("check", "admin reader"),

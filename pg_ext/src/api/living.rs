@@ -1,11 +1,12 @@
-//! `renew`, `revoke`, `revoke_leases`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`, `inventory`.
+//! `renew`, `renew_leases`, `revoke`, `revoke_leases`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`, `inventory`.
 
-use super::args::{need, texts, verb};
+use super::args::{lengths_beside, need, texts, texts_beside, verb};
 use crate::catalog::time;
 use crate::core::ttl::{Wish, left_seconds};
 use crate::ffi::{clock, durable, xact};
 use crate::lease::owner::{self, Claim};
-use crate::lease::{changes, inventory, renew, revoke};
+use crate::lease::renew::{self, Ask, Renewed};
+use crate::lease::{changes, inventory, revoke};
 use crate::worker::wake;
 use pgrx::datum::{Array, Interval, TimestampWithTimeZone};
 use pgrx::iter::TableIterator;
@@ -30,14 +31,79 @@ fn renew_lease(
     ErrorReport,
 > {
     verb(|db, caller| {
-        let wish = Wish {
-            ttl_us: ttl.as_ref().map(time::length),
-            max_us: max_ttl.as_ref().map(time::length),
+        let ask = Ask {
+            lease_id: need("lease_id", lease_id)?,
+            wish: Wish {
+                ttl_us: ttl.as_ref().map(time::length),
+                max_us: max_ttl.as_ref().map(time::length),
+            },
+            digest,
         };
-        let renewed = renew::renew(db, caller, need("lease_id", lease_id)?, wish, digest, scope)?;
+        let renewed = renew::one(db, caller, ask, scope)?;
         Ok(TableIterator::once((
             renewed.ends.ttl_seconds(renewed.at),
             time::instant(renewed.ends.expires_at),
+        )))
+    })
+}
+
+#[pg_extern(sql = false)]
+#[expect(clippy::type_complexity, reason = "the columns of the SQL function")]
+fn renew_leases(
+    lease_ids: Option<Array<'_, &str>>,
+    ttls: Option<Array<'_, Interval>>,
+    max_ttls: Option<Array<'_, Interval>>,
+    digests: Option<Array<'_, &str>>,
+    scope: Option<&str>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(ordinal, i32),
+            name!(ttl_seconds, Option<i64>),
+            name!(expires_at, Option<TimestampWithTimeZone>),
+            name!(sqlstate, Option<String>),
+            name!(message, Option<String>),
+        ),
+    >,
+    ErrorReport,
+> {
+    verb(|db, caller| {
+        let ids = texts("lease_ids", lease_ids)?;
+        let ttls = lengths_beside("ttls", ttls, ids.len())?;
+        let max_ttls = lengths_beside("max_ttls", max_ttls, ids.len())?;
+        let digests = texts_beside("digests", digests, ids.len())?;
+        let asks: Vec<Ask<'_>> = ids
+            .iter()
+            .zip(ttls.iter().zip(&max_ttls))
+            .zip(&digests)
+            .map(|((lease_id, (ttl_us, max_us)), digest)| Ask {
+                lease_id,
+                wish: Wish {
+                    ttl_us: *ttl_us,
+                    max_us: *max_us,
+                },
+                digest: digest.as_deref(),
+            })
+            .collect();
+        let renewed = renew::all(db, caller, &asks, scope)?;
+        Ok(TableIterator::new((1..).zip(renewed).map(
+            |(ordinal, one)| match one {
+                Ok(Renewed { ends, at }) => (
+                    ordinal,
+                    Some(ends.ttl_seconds(at)),
+                    Some(time::instant(ends.expires_at)),
+                    None,
+                    None,
+                ),
+                Err(fault) => (
+                    ordinal,
+                    None,
+                    None,
+                    Some(fault.state().to_string()),
+                    Some(fault.to_string()),
+                ),
+            },
         )))
     })
 }

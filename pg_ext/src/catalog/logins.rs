@@ -5,9 +5,12 @@ use crate::core::error::Fault;
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
-const LOCK: &str = "select from pg_catalog.pg_authid a where a.oid = $1 for update skip locked";
+const LOCK: &str =
+    "select a.oid from pg_catalog.pg_authid a where a.oid = any($1) for update skip locked";
 
-/// Locks the row of `login`; false if another transaction has it, or there is none.
-pub fn lock(db: &mut SpiClient<'_>, login: Oid) -> Result<bool, Fault> {
-    Ok(!rows(db, LOCK, &[login.into()])?.is_empty())
+/// Locks the rows of these logins; gives back those it has got. The others are another transaction's, or are not there.
+pub fn lock(db: &mut SpiClient<'_>, logins: &[Oid]) -> Result<Vec<Oid>, Fault> {
+    rows(db, LOCK, &[logins.to_vec().into()])?
+        .map(|row| Ok(row.get(1)?.unwrap_or(Oid::INVALID)))
+        .collect()
 }

@@ -25,28 +25,28 @@ pub struct Change {
 
 const RENEWED: &str =
     "insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at)
-         values ($1, $2, $3, 'renewed', $4)";
+         select r.scope, r.lease_number, r.lease_id, 'renewed', r.expires_at
+           from unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[])
+                  as r (scope, lease_number, lease_id, expires_at)";
 const READ: &str = "select id, lease_id, kind, expires_at, cause, at from leasehold.outbox where scope = any($1) order by id limit $2";
 const ACKNOWLEDGE: &str =
     "with gone as (delete from leasehold.outbox where id = any($1) and scope = any($2) returning 1)
          select pg_catalog.count(*) from gone";
 
-/// Notes a renewal.
-pub fn renewed(
-    db: &mut SpiClient<'_>,
-    scope: &str,
-    number: i64,
-    lease_id: &str,
-    expires_at: i64,
-) -> Result<(), Fault> {
-    if scope == SQL_SCOPE {
+/// Notes renewals: whose lease, its number and id, and its own end.
+pub fn renewed(db: &mut SpiClient<'_>, renewals: &[(&str, i64, &str, i64)]) -> Result<(), Fault> {
+    let told = || renewals.iter().filter(|(scope, ..)| *scope != SQL_SCOPE);
+    if told().next().is_none() {
         return Ok(());
     }
     let args = [
-        scope.into(),
-        number.into(),
-        lease_id.into(),
-        instant(expires_at).into(),
+        told().map(|one| one.0).collect::<Vec<&str>>().into(),
+        told().map(|one| one.1).collect::<Vec<i64>>().into(),
+        told().map(|one| one.2).collect::<Vec<&str>>().into(),
+        told()
+            .map(|one| instant(one.3))
+            .collect::<Vec<TimestampWithTimeZone>>()
+            .into(),
     ];
     rows(db, RENEWED, &args).map(|_| ())
 }

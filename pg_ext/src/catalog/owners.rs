@@ -27,12 +27,18 @@ macro_rules! columns {
     };
 }
 
+/// Each by its key, in the order given: a plan for many at once would read all owners of the scope while statistics know
+/// of few.
 const HOLD: &str = concat!(
-    "select ",
+    "select o.* from unnest($2::text[]) as n (name)
+          cross join lateral (select ",
     columns!(),
-    " from leasehold.owners where scope = $1 and owner = any($2)
-          order by array_position($2, owner) desc for key share"
+    " from leasehold.owners where scope = $1 and owner = n.name offset 0 for key share) o"
 );
+const PARENTS: &str = "select o.parent from unnest($2::text[]) as n (name)
+          cross join lateral (
+             select parent from leasehold.owners where scope = $1 and owner = n.name offset 0) o
+          where o.parent is not null";
 const LOCK: &str = concat!(
     "select ",
     columns!(),
@@ -48,9 +54,20 @@ const UPDATE: &str = "update leasehold.owners
           where scope = $1 and owner = $2";
 
 /// The owners of these names that are known; none of them can be ended or shortened before this transaction ends.
-/// Locked from the last name to the first: from the top of a chain down, as an end spreads.
+/// Locked in this order: it should be from the top of a chain down, as an end spreads.
 pub fn hold(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Vec<Owner>, Fault> {
     read(rows(db, HOLD, &[scope.into(), names.to_vec().into()])?)
+}
+
+/// What owners of these names end with, those that are known and end with something; nothing is held.
+pub fn parents(
+    db: &mut SpiClient<'_>,
+    scope: &str,
+    names: &[String],
+) -> Result<Vec<String>, Fault> {
+    rows(db, PARENTS, &[scope.into(), names.to_vec().into()])?
+        .map(|row| Ok(row.get(1)?.unwrap_or_default()))
+        .collect()
 }
 
 /// The owner of that name, ours alone until the transaction ends.

@@ -3,6 +3,7 @@
 use super::plan::rows;
 use crate::core::error::Fault;
 use pgrx::spi::SpiClient;
+use std::collections::HashMap;
 
 /// What is known of a request id.
 pub struct Request {
@@ -13,31 +14,35 @@ pub struct Request {
 }
 
 const CLAIM: &str = "insert into leasehold.requests (scope, request_id, lease_number, fingerprint)
-         values ($1, $2, pg_catalog.nextval('leasehold.live_leases_lease_number_seq'), $3)
-         on conflict (scope, request_id) do nothing returning lease_number";
+         select $1, r.request_id, pg_catalog.nextval('leasehold.live_leases_lease_number_seq'), r.fingerprint
+           from unnest($2::text[], $3::bytea[]) as r (request_id, fingerprint)
+         on conflict (scope, request_id) do nothing returning request_id, lease_number";
 const CANCEL: &str = "insert into leasehold.requests (scope, request_id) values ($1, $2)
          on conflict (scope, request_id) do nothing returning true";
 const FIND: &str =
     "select lease_number, fingerprint from leasehold.requests where scope = $1 and request_id = $2";
 
-/// Takes the id for a new lease and gives that lease its number; `None` if the id is taken. Waits for another
-/// transaction that has it in its hands.
+/// Takes these ids for new leases and gives those their numbers, by id; ids that are taken are left out. Waits for other
+/// transactions that have one in their hands. No id may be there twice.
 pub fn claim(
     db: &mut SpiClient<'_>,
     scope: &str,
-    id: &str,
-    fingerprint: &[u8; 32],
-) -> Result<Option<i64>, Fault> {
-    let made = rows(
-        db,
-        CLAIM,
-        &[scope.into(), id.into(), fingerprint.as_slice().into()],
-    )?;
-    Ok(if made.is_empty() {
-        None
-    } else {
-        made.first().get_one()?
-    })
+    claims: &[(&str, &[u8; 32])],
+) -> Result<HashMap<String, i64>, Fault> {
+    // In one order, or two calls for the same ids would wait for each other.
+    let mut claims = claims.to_vec();
+    claims.sort_unstable();
+    let ids: Vec<&str> = claims.iter().map(|(id, _)| *id).collect();
+    let fingerprints: Vec<&[u8]> = claims.iter().map(|(_, print)| print.as_slice()).collect();
+    rows(db, CLAIM, &[scope.into(), ids.into(), fingerprints.into()])?
+        .map(|row| {
+            let taken = || Fault::Internal("a column of leasehold.requests is null".into());
+            Ok((
+                row.get(1)?.ok_or_else(taken)?,
+                row.get(2)?.ok_or_else(taken)?,
+            ))
+        })
+        .collect()
 }
 
 /// Takes the id so that it never makes a lease; false if it is taken. Waits as [`claim`] does.

@@ -76,75 +76,84 @@ pub fn join(login: &str, groups: &[String]) {
     }
 }
 
-/// Writes verifier and `VALID UNTIL` straight into the login's row. The hook of password checkers is asked as
-/// `ALTER ROLE` would ask it.
-pub fn arm(login: Oid, name: &str, verifier: &str, valid_until: pg_sys::TimestampTz) {
-    let name = c(name);
-    let secret = c(verifier);
-    // SAFETY: the hook gets what the server itself would give it; the rest is `write`'s.
-    unsafe {
-        if let Some(hook) = pg_sys::check_password_hook {
-            hook(
-                name.as_ptr(),
-                secret.as_ptr(),
-                pg_sys::PasswordType::PASSWORD_TYPE_SCRAM_SHA_256,
-                Datum::from(valid_until),
-                false,
-            );
-        }
-        let text = pg_sys::cstring_to_text(secret.as_ptr());
-        write(
-            login,
-            &[
+/// Writes verifier and `VALID UNTIL` straight into the rows of these logins: which, their names, verifiers and ends. The hook
+/// of password checkers is asked as `ALTER ROLE` would ask it.
+pub fn arm(logins: &[(Oid, &str, &str, pg_sys::TimestampTz)]) {
+    let changes: Vec<Change> = logins
+        .iter()
+        .map(|(login, name, verifier, end)| {
+            let name = c(name);
+            let secret = c(verifier);
+            // SAFETY: the hook gets what the server itself would give it.
+            let text = unsafe {
+                if let Some(hook) = pg_sys::check_password_hook {
+                    hook(
+                        name.as_ptr(),
+                        secret.as_ptr(),
+                        pg_sys::PasswordType::PASSWORD_TYPE_SCRAM_SHA_256,
+                        Datum::from(*end),
+                        false,
+                    );
+                }
+                pg_sys::cstring_to_text(secret.as_ptr())
+            };
+            let columns = vec![
                 (pg_sys::Anum_pg_authid_rolpassword, Datum::from(text)),
-                (
-                    pg_sys::Anum_pg_authid_rolvaliduntil,
-                    Datum::from(valid_until),
-                ),
-            ],
-        );
+                (pg_sys::Anum_pg_authid_rolvaliduntil, Datum::from(*end)),
+            ];
+            (*login, columns)
+        })
+        .collect();
+    // SAFETY: see `write`.
+    unsafe {
+        write(&changes);
     }
 }
 
-/// Moves `VALID UNTIL`; false if there is no such login.
-pub fn extend(login: Oid, valid_until: pg_sys::TimestampTz) -> bool {
+/// Moves `VALID UNTIL` of each of these logins; how many of them there are.
+pub fn extend(ends: &[(Oid, pg_sys::TimestampTz)]) -> usize {
+    const COLUMN: u32 = pg_sys::Anum_pg_authid_rolvaliduntil;
+    let changes: Vec<Change> = ends
+        .iter()
+        .map(|(login, end)| (*login, vec![(COLUMN, Datum::from(*end))]))
+        .collect();
     // SAFETY: see `write`.
-    unsafe {
-        write(
-            login,
-            &[(
-                pg_sys::Anum_pg_authid_rolvaliduntil,
-                Datum::from(valid_until),
-            )],
-        )
-    }
+    unsafe { write(&changes) }
 }
 
 const COLUMNS: usize = pg_sys::Natts_pg_authid as usize;
 
-/// Replaces columns of a row of `pg_authid`, with the catalog's invalidations; false if there is no such row.
+/// A login, and columns of its row with what they are to hold.
+type Change = (Oid, Vec<(u32, Datum)>);
+
+/// Replaces columns of rows of `pg_authid`, with the catalog's invalidations; how many of the rows there are.
 ///
 /// # Safety
-/// Each datum must be of its column's type, and the current user must be allowed to do this: nothing here asks.
-unsafe fn write(login: Oid, columns: &[(u32, Datum)]) -> bool {
-    let mut values = [Datum::from(0_usize); COLUMNS];
-    let mut nulls = [false; COLUMNS];
-    let mut replace = [false; COLUMNS];
-    for (column, value) in columns {
-        values[*column as usize - 1] = *value;
-        replace[*column as usize - 1] = true;
-    }
+/// Each datum must be of its column's type, each login be named once, and the current user must be allowed to do this:
+/// nothing here asks.
+unsafe fn write(changes: &[Change]) -> usize {
+    let mut written = 0;
     // SAFETY: the arrays are as long as the row is wide; the relation stays locked until the transaction ends, as
     // ALTER ROLE keeps it.
     unsafe {
         let relation =
             pg_sys::table_open(pg_sys::AuthIdRelationId, pg_sys::RowExclusiveLock as i32);
-        let old = pg_sys::SearchSysCache1(
-            pg_sys::SysCacheIdentifier::AUTHOID as i32,
-            Datum::from(login),
-        );
-        let found = !old.is_null();
-        if found {
+        let indexes = pg_sys::CatalogOpenIndexes(relation);
+        for (login, columns) in changes {
+            let mut values = [Datum::from(0_usize); COLUMNS];
+            let mut nulls = [false; COLUMNS];
+            let mut replace = [false; COLUMNS];
+            for (column, value) in columns {
+                values[*column as usize - 1] = *value;
+                replace[*column as usize - 1] = true;
+            }
+            let old = pg_sys::SearchSysCache1(
+                pg_sys::SysCacheIdentifier::AUTHOID as i32,
+                Datum::from(*login),
+            );
+            if old.is_null() {
+                continue;
+            }
             let new = pg_sys::heap_modify_tuple(
                 old,
                 (*relation).rd_att,
@@ -152,13 +161,15 @@ unsafe fn write(login: Oid, columns: &[(u32, Datum)]) -> bool {
                 nulls.as_mut_ptr(),
                 replace.as_mut_ptr(),
             );
-            pg_sys::CatalogTupleUpdate(relation, &raw mut (*new).t_self, new);
+            pg_sys::CatalogTupleUpdateWithInfo(relation, &raw mut (*new).t_self, new, indexes);
             pg_sys::ReleaseSysCache(old);
+            written += 1;
         }
+        pg_sys::CatalogCloseIndexes(indexes);
         pg_sys::table_close(relation, pg_sys::NoLock as i32);
         pg_sys::CommandCounterIncrement();
-        found
     }
+    written
 }
 
 unsafe fn option(

@@ -4,6 +4,7 @@
 use crate::catalog::owners::{self, Owner};
 use crate::core::error::Fault;
 use pgrx::spi::SpiClient;
+use std::collections::HashMap;
 
 /// How many owners there can be, one above the other.
 pub const DEPTH_MAX: usize = 1_000;
@@ -23,42 +24,119 @@ pub struct Claim {
     pub revision: i64,
 }
 
-/// Takes note of a chain of owners (each one's parent comes next), holds it so that none of it can end before this
-/// transaction does, and gives the earliest end in it; `None` is never.
-pub fn hold(
-    db: &mut SpiClient<'_>,
-    scope: &str,
-    chain: &[Claim],
-    now: i64,
-) -> Result<Option<i64>, Fault> {
-    let names: Vec<&str> = chain.iter().map(|claim| claim.owner.as_str()).collect();
-    let mut known = owners::hold(db, scope, &names)?;
-    let mut news = false;
-    // Parents first, or this and an end on its way down would wait for each other.
-    for claim in chain.iter().rev() {
-        let old = known.iter().find(|owner| owner.owner == claim.owner);
-        if old.is_none_or(|old| !old.ended && old.revision < claim.revision) {
-            tell(db, scope, claim, now)?;
-            news = true;
+/// Owners of one scope, as they were read in this transaction and are held in it: none of them can end before it does.
+pub struct Held {
+    scope: String,
+    owners: HashMap<String, Owner>,
+}
+
+impl Held {
+    /// These owners and all above them, as far as they are known.
+    pub fn lines(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Self, Fault> {
+        let mut level: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut seen: Vec<String> = Vec::new();
+        for _ in 0..DEPTH_MAX {
+            level.sort_unstable();
+            level.dedup();
+            if level.is_empty() {
+                break;
+            }
+            let above = owners::parents(db, scope, &level)?;
+            // Who comes up again stands higher than was thought.
+            seen.retain(|name| !level.contains(name));
+            seen.append(&mut level);
+            level = above;
+        }
+        let top_down: Vec<&str> = seen.iter().rev().map(String::as_str).collect();
+        Ok(Self::of(scope, owners::hold(db, scope, &top_down)?))
+    }
+
+    /// Takes note of chains of owners (in each, the next one is the parent), and holds them.
+    pub fn told(
+        db: &mut SpiClient<'_>,
+        scope: &str,
+        chains: &[&[Claim]],
+        now: i64,
+    ) -> Result<Self, Fault> {
+        let claims = latest(chains);
+        // Parents first, or this and an end on its way down would wait for each other.
+        let names: Vec<&str> = claims.iter().map(|claim| claim.owner.as_str()).collect();
+        let mut held = Self::of(scope, owners::hold(db, scope, &names)?);
+        let mut news = false;
+        for claim in claims {
+            let old = held.owners.get(&claim.owner);
+            if old.is_none_or(|old| !old.ended && old.revision < claim.revision) {
+                tell(db, scope, claim, now)?;
+                news = true;
+            }
+        }
+        if news {
+            held = Self::of(scope, owners::hold(db, scope, &names)?);
+        }
+        Ok(held)
+    }
+
+    fn of(scope: &str, owners: Vec<Owner>) -> Self {
+        Self {
+            scope: scope.to_owned(),
+            owners: owners
+                .into_iter()
+                .map(|owner| (owner.owner.clone(), owner))
+                .collect(),
         }
     }
-    if news {
-        known = owners::hold(db, scope, &names)?;
-    }
-    match chain.first() {
-        None => Ok(None),
-        Some(first) => earliest(db, scope, &first.owner, known, now),
+
+    /// The earliest end of `owner` and all above it; `None` is never.
+    pub fn earliest_end(
+        &mut self,
+        db: &mut SpiClient<'_>,
+        owner: &str,
+        now: i64,
+    ) -> Result<Option<i64>, Fault> {
+        let mut end: Option<i64> = None;
+        let mut next = Some(owner.to_owned());
+        for _ in 0..DEPTH_MAX {
+            let Some(name) = next else {
+                return Ok(end);
+            };
+            if !self.owners.contains_key(&name)
+                && let Some(owner) = owners::hold(db, &self.scope, &[&name])?.pop()
+            {
+                self.owners.insert(name.clone(), owner);
+            }
+            // One that nobody has told us about can not say when it ends.
+            let Some(owner) = self.owners.get(&name) else {
+                return Ok(end);
+            };
+            if owner.ended || owner.ends_at.is_some_and(|at| at <= now) {
+                return Err(Fault::OwnerEnded { owner: name });
+            }
+            end = match (end, owner.ends_at) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            next = owner.parent.clone();
+        }
+        Err(too_deep())
     }
 }
 
-/// The earliest end of `owner` and all above it, held as in [`hold`].
-pub fn earliest_end(
-    db: &mut SpiClient<'_>,
-    scope: &str,
-    owner: &str,
-    now: i64,
-) -> Result<Option<i64>, Fault> {
-    earliest(db, scope, owner, Vec::new(), now)
+/// What is claimed of each owner, the newest of several; parents before their children.
+fn latest<'a>(chains: &[&'a [Claim]]) -> Vec<&'a Claim> {
+    let mut newest: HashMap<&str, &Claim> = HashMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    // From the end of the last chain on: where an owner comes up first, it stands behind all of its children.
+    for claim in chains.iter().rev().flat_map(|chain| chain.iter().rev()) {
+        match newest.get_mut(claim.owner.as_str()) {
+            Some(known) if known.revision < claim.revision => *known = claim,
+            Some(_) => {}
+            None => {
+                newest.insert(&claim.owner, claim);
+                order.push(&claim.owner);
+            }
+        }
+    }
+    order.iter().map(|name| newest[name]).collect()
 }
 
 /// Writes what `claim` says, if it is news: only a newer revision counts, and ended stays ended.
@@ -133,39 +211,6 @@ fn locked(
     owners::lock(db, scope, &new.owner)?
         .map(Some)
         .ok_or_else(|| Fault::Internal("an owner just written by another is not there".into()))
-}
-
-fn earliest(
-    db: &mut SpiClient<'_>,
-    scope: &str,
-    owner: &str,
-    known: Vec<Owner>,
-    now: i64,
-) -> Result<Option<i64>, Fault> {
-    let mut end: Option<i64> = None;
-    let mut next = Some(owner.to_owned());
-    for _ in 0..DEPTH_MAX {
-        let Some(name) = next else {
-            return Ok(end);
-        };
-        let owner = match known.iter().find(|owner| owner.owner == name) {
-            Some(owner) => Some(owner.clone()),
-            None => owners::hold(db, scope, &[&name])?.pop(),
-        };
-        // One that nobody has told us about can not say when it ends.
-        let Some(owner) = owner else {
-            return Ok(end);
-        };
-        if owner.ended || owner.ends_at.is_some_and(|at| at <= now) {
-            return Err(Fault::OwnerEnded { owner: name });
-        }
-        end = match (end, owner.ends_at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        next = owner.parent;
-    }
-    Err(too_deep())
 }
 
 fn refuse_circle(

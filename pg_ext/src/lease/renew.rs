@@ -1,8 +1,9 @@
-//! Renew: another end for a lease that lives.
+//! Renew: another end for leases that live. Those that are asked for together cost one statement a table.
 
+use super::issue;
+use super::owner::Held;
 use super::scope::Caller;
-use super::{issue, owner};
-use crate::catalog::leases::{self, Lease};
+use crate::catalog::leases::{self, Lease, Moved};
 use crate::catalog::recipes::Recipe;
 use crate::catalog::{logins, outbox};
 use crate::core::error::{Fault, SqlState};
@@ -14,6 +15,18 @@ use crate::role::{audit, rights};
 use crate::worker::wake;
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// What is asked for one lease.
+pub struct Ask<'a> {
+    /// The lease's id.
+    pub lease_id: &'a str,
+    /// How long.
+    pub wish: Wish,
+    /// The text of the recipe that the caller means.
+    pub digest: Option<&'a str>,
+}
 
 /// What the caller gets.
 pub struct Renewed {
@@ -23,88 +36,272 @@ pub struct Renewed {
     pub at: i64,
 }
 
-/// Gives the lease of that id a new end.
-pub fn renew(
+/// A renewal that nothing speaks against.
+struct Granted {
+    /// Which of the asks it is.
+    place: usize,
+    lease: Lease,
+    recipe: Rc<Recipe>,
+    ends: Ends,
+    due_at: i64,
+}
+
+/// Gives a lease a new end.
+pub fn one(
     db: &mut SpiClient<'_>,
     caller: &Caller,
-    lease_id: &str,
-    wish: Wish,
-    digest: Option<&str>,
+    ask: Ask<'_>,
     scope: Option<&str>,
 ) -> Result<Renewed, Fault> {
+    let lease_id = ask.lease_id;
+    let mut renewed = all(db, caller, &[ask], scope)?;
+    renewed.pop().unwrap_or_else(|| Err(ended(lease_id)))
+}
+
+/// Gives these leases new ends; one answer for each, in order. Of one that is refused nothing has been written. What goes
+/// wrong after that is an error of the whole.
+pub fn all(
+    db: &mut SpiClient<'_>,
+    caller: &Caller,
+    asks: &[Ask<'_>],
+    scope: Option<&str>,
+) -> Result<Vec<Result<Renewed, Fault>>, Fault> {
     let reach = caller.reach(db, scope)?;
-    let lease = the_one(leases::lock(db, &reach, lease_id)?, lease_id)?;
     durable::ensure();
     xact::refuse_prepare();
+    let ids: Vec<&str> = asks.iter().map(|ask| ask.lease_id).collect();
+    let mut found = Found::of(leases::lock(db, &reach, &ids)?);
     let now = clock::wall();
-    if !lease.active || lease.due_at <= now && lease.expires_at <= now {
-        return Err(ended(lease_id));
+    let mut judge = Judge::new(db, &found, now)?;
+    let mut answers = Vec::with_capacity(asks.len());
+    let mut granted = Vec::with_capacity(asks.len());
+    for (place, ask) in asks.iter().enumerate() {
+        let verdict = found
+            .take(ask.lease_id)
+            .and_then(|lease| judge.grant(db, place, lease, ask));
+        answers.push(verdict.map(|grant| {
+            let ends = grant.ends;
+            granted.push(grant);
+            Renewed { ends, at: now }
+        }));
     }
-    let owners_end = match &lease.owner {
-        Some(owner) => owner::earliest_end(db, &lease.scope, owner, now)?,
-        None => None,
-    };
-    if lease.due_at <= now && owners_end.is_none_or(|end| end <= now) {
-        return Err(ended(lease_id));
+    for (place, fault) in hold_logins(db, &mut granted, asks.len() == 1)? {
+        answers[place] = Err(fault);
     }
-    let recipe = issue::find(db, &lease.scope, &lease.role, digest)?;
-    let ends = ttl::renew(
-        now,
-        lease.issued_at,
-        recipe.terms.rules(),
-        wish,
-        lease.cap_at,
-    )?;
-    if let (Some(name), Some(login)) = (&lease.login, lease.login_oid) {
-        hold_login(db, name, login)?;
-        run_statements(db, &recipe, name, &ends)?;
-        if !login::extend(login, ends.expires_at) {
-            return Err(ended(lease_id));
-        }
-        audit::audit(login, identity::is_superuser(recipe.definer.1))?;
-    }
-    let due_at = owners_end.map_or(ends.expires_at, |end| end.min(ends.expires_at));
-    leases::renew(
-        db,
-        lease.number,
-        ends.expires_at,
-        ends.max_expires_at,
-        due_at,
-    )?;
-    outbox::renewed(db, &lease.scope, lease.number, lease_id, ends.expires_at)?;
-    wake::at_commit(due_at);
-    Ok(Renewed { ends, at: now })
+    write(db, &granted)?;
+    Ok(answers)
 }
 
-/// Locks the login's own row. The login can hold it (with `ALTER ROLE` of its own in a transaction it leaves open), and a
-/// renewal that waited for it would hold the lease and its caller for as long.
-fn hold_login(db: &mut SpiClient<'_>, name: &str, login: Oid) -> Result<(), Fault> {
+/// Leases by their ids.
+struct Found(HashMap<String, Vec<Lease>>);
+
+impl Found {
+    fn of(leases: Vec<Lease>) -> Self {
+        let mut found: HashMap<String, Vec<Lease>> = HashMap::new();
+        for lease in leases {
+            found.entry(lease.lease_id.clone()).or_default().push(lease);
+        }
+        Self(found)
+    }
+
+    /// The one of that id; it is there once.
+    fn take(&mut self, lease_id: &str) -> Result<Lease, Fault> {
+        let found = self.0.get_mut(lease_id).ok_or_else(|| ended(lease_id))?;
+        if found.len() > 1 {
+            return Err(Fault::argument(
+                format!("lease \"{lease_id}\" exists in several scopes"),
+                "Say which scope is meant.",
+            ));
+        }
+        found.pop().ok_or_else(|| {
+            Fault::argument(
+                format!("lease \"{lease_id}\" is named twice"),
+                "Renew it once in a call.",
+            )
+        })
+    }
+}
+
+/// What judging leases needs to know, read once for all of them.
+struct Judge {
+    now: i64,
+    owners: HashMap<String, Held>,
+    recipes: HashMap<(String, String), Rc<Recipe>>,
+}
+
+impl Judge {
+    fn new(db: &mut SpiClient<'_>, found: &Found, now: i64) -> Result<Self, Fault> {
+        let mut names: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for lease in found.0.values().flatten() {
+            if let Some(owner) = &lease.owner {
+                names.entry(&lease.scope).or_default().insert(owner);
+            }
+        }
+        let mut owners = HashMap::new();
+        for (scope, names) in names {
+            let mut names: Vec<&str> = names.into_iter().collect();
+            names.sort_unstable();
+            owners.insert(scope.to_owned(), Held::lines(db, scope, &names)?);
+        }
+        Ok(Self {
+            now,
+            owners,
+            recipes: HashMap::new(),
+        })
+    }
+
+    /// What a lease gets of what is asked for.
+    fn grant(
+        &mut self,
+        db: &mut SpiClient<'_>,
+        place: usize,
+        lease: Lease,
+        ask: &Ask<'_>,
+    ) -> Result<Granted, Fault> {
+        let now = self.now;
+        if !lease.active || lease.due_at <= now && lease.expires_at <= now {
+            return Err(ended(&lease.lease_id));
+        }
+        let owners_end = match (&lease.owner, self.owners.get_mut(&lease.scope)) {
+            (Some(owner), Some(held)) => held.earliest_end(db, owner, now)?,
+            _ => None,
+        };
+        if lease.due_at <= now && owners_end.is_none_or(|end| end <= now) {
+            return Err(ended(&lease.lease_id));
+        }
+        let recipe = self.recipe(db, &lease)?;
+        issue::same_digest(&recipe, ask.digest)?;
+        let ends = ttl::renew(
+            now,
+            lease.issued_at,
+            recipe.terms.rules(),
+            ask.wish,
+            lease.cap_at,
+        )?;
+        let due_at = owners_end.map_or(ends.expires_at, |end| end.min(ends.expires_at));
+        Ok(Granted {
+            place,
+            lease,
+            recipe,
+            ends,
+            due_at,
+        })
+    }
+
+    fn recipe(&mut self, db: &mut SpiClient<'_>, lease: &Lease) -> Result<Rc<Recipe>, Fault> {
+        let key = (lease.scope.clone(), lease.role.clone());
+        if let Some(known) = self.recipes.get(&key) {
+            return Ok(known.clone());
+        }
+        let recipe = Rc::new(issue::find(db, &lease.scope, &lease.role, None)?);
+        self.recipes.insert(key, recipe.clone());
+        Ok(recipe)
+    }
+}
+
+/// Locks the rows of the logins, and takes those out of `granted` that it can not have: which asks they are, and why.
+///
+/// A login can hold its row (with `ALTER ROLE` of its own in a transaction it leaves open), and a renewal that waited for it
+/// would hold the lease and its caller for as long. So one alone waits for a while, and of many nobody does.
+fn hold_logins(
+    db: &mut SpiClient<'_>,
+    granted: &mut Vec<Granted>,
+    patient: bool,
+) -> Result<Vec<(usize, Fault)>, Fault> {
     const PATIENCE_MS: u64 = 2_000;
-    let began = clock::monotonic_ms();
-    while !logins::lock(db, login)? {
-        if identity::name_of(login).is_none() {
-            // Nothing to lock; whoever writes next notices.
-            return Ok(());
-        }
-        if clock::monotonic_ms() - began > PATIENCE_MS {
-            return Err(Fault::Held {
-                login: name.to_owned(),
-            });
-        }
-        latch::wait(20);
+    let wanted: Vec<Oid> = granted
+        .iter()
+        .filter_map(|one| one.lease.login_oid)
+        .collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let began = clock::monotonic_ms();
+    let mut locked: HashSet<Oid> = logins::lock(db, &wanted)?.into_iter().collect();
+    let held = |login: &Oid| identity::name_of(*login).is_some();
+    while patient
+        && !wanted.iter().all(|login| locked.contains(login))
+        && wanted.iter().all(held)
+        && clock::monotonic_ms() - began <= PATIENCE_MS
+    {
+        latch::wait(20);
+        locked.extend(logins::lock(db, &wanted)?);
+    }
+    let mut refused = Vec::new();
+    granted.retain(|one| match (&one.lease.login, one.lease.login_oid) {
+        (Some(name), Some(login)) if !locked.contains(&login) => {
+            let fault = if held(&login) {
+                Fault::Held {
+                    login: name.clone(),
+                }
+            } else {
+                ended(&one.lease.lease_id)
+            };
+            refused.push((one.place, fault));
+            false
+        }
+        _ => true,
+    });
+    Ok(refused)
 }
 
-/// The one lease that was found.
-fn the_one(mut found: Vec<Lease>, lease_id: &str) -> Result<Lease, Fault> {
-    if found.len() > 1 {
-        return Err(Fault::argument(
-            format!("lease \"{lease_id}\" exists in several scopes"),
-            "Say which scope is meant.",
+/// Writes what was granted: the recipes' statements, the logins' own ends, the leases, the outbox.
+fn write(db: &mut SpiClient<'_>, granted: &[Granted]) -> Result<(), Fault> {
+    if granted.is_empty() {
+        return Ok(());
+    }
+    let mut logins = Vec::with_capacity(granted.len());
+    for Granted {
+        lease,
+        recipe,
+        ends,
+        ..
+    } in granted
+    {
+        if let (Some(name), Some(login)) = (&lease.login, lease.login_oid) {
+            run_statements(db, recipe, name, ends)?;
+            logins.push((login, ends.expires_at, recipe.definer.1));
+        }
+    }
+    let ends: Vec<(Oid, i64)> = logins
+        .iter()
+        .map(|(login, end, _)| (*login, *end))
+        .collect();
+    if login::extend(&ends) < ends.len() {
+        return Err(Fault::Internal(
+            "a login whose row is locked is not there".into(),
         ));
     }
-    found.pop().ok_or_else(|| ended(lease_id))
+    for (login, _, definer) in logins {
+        audit::audit(login, identity::is_superuser(definer))?;
+    }
+    let moved: Vec<Moved> = granted
+        .iter()
+        .map(|one| Moved {
+            number: one.lease.number,
+            expires_at: one.ends.expires_at,
+            max_expires_at: one.ends.max_expires_at,
+            due_at: one.due_at,
+        })
+        .collect();
+    leases::renew(db, &moved)?;
+    let told: Vec<(&str, i64, &str, i64)> = granted
+        .iter()
+        .map(|Granted { lease, ends, .. }| {
+            let Lease {
+                scope,
+                number,
+                lease_id,
+                ..
+            } = lease;
+            (scope.as_str(), *number, lease_id.as_str(), ends.expires_at)
+        })
+        .collect();
+    outbox::renewed(db, &told)?;
+    for one in granted {
+        wake::at_commit(one.due_at);
+    }
+    Ok(())
 }
 
 fn run_statements(

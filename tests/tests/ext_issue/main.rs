@@ -1,6 +1,7 @@
 //! Issue, settle, renew and revoke from `psql`: what the verbs give, refuse and remember.
 
 mod login;
+mod many;
 mod owner;
 mod request;
 mod time;
