@@ -25,6 +25,9 @@ pub struct Limits {
     pub batch: usize,
 }
 
+/// How often a runner goes behind those who are about to ask although nobody came, where its last batch was twice as many.
+const PATIENCE: u32 = 4;
+
 impl Limits {
     /// One batch at a time, of all who wait: the longer one takes, the more go together next, and the less each costs.
     pub const ONE: Limits = Limits {
@@ -36,6 +39,8 @@ impl Limits {
 struct State<Q, A> {
     waiting: VecDeque<(Q, oneshot::Sender<A>)>,
     runners: usize,
+    /// Questions in the batch that began last.
+    last: usize,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
@@ -45,6 +50,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 runners: 0,
+                last: 0,
             }),
             limits,
         })
@@ -75,7 +81,11 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         if start {
             let mut own = Runner(Some(self.clone()));
             tokio::spawn(async move {
-                while let Some((questions, senders)) = own.next(alike) {
+                loop {
+                    own.let_others_come().await;
+                    let Some((questions, senders)) = own.next(alike) else {
+                        break;
+                    };
                     let answers = run(questions).await;
                     for (sender, answer) in senders.into_iter().zip(answers) {
                         if let Some(answer) = answer {
@@ -105,6 +115,27 @@ where
 type Batch<Q, A> = (Vec<Q>, Vec<oneshot::Sender<A>>);
 
 impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
+    /// Goes behind those who are about to ask: what has woken the first of them has often woken others too.
+    async fn let_others_come(&self) {
+        let Some(gather) = &self.0 else {
+            return;
+        };
+        let (mut seen, mut in_vain) = (gather.lock().waiting.len(), 0);
+        while seen > 0 && seen < gather.limits.batch {
+            tokio::task::yield_now().await;
+            let (waiting, last) = {
+                let state = gather.lock();
+                (state.waiting.len(), state.last)
+            };
+            in_vain = if waiting > seen { 0 } else { in_vain + 1 };
+            let few = waiting * 2 < last;
+            if in_vain > if few { PATIENCE } else { 0 } {
+                return;
+            }
+            seen = waiting;
+        }
+    }
+
     /// All who wait and are like the first. None: nobody waits, and whoever comes next starts anew.
     fn next(&mut self, alike: fn(&Q, &Q) -> bool) -> Option<Batch<Q, A>> {
         let gather = self.0.clone()?;
@@ -124,6 +155,7 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
                 state.waiting.push_back((question, sender));
             }
         }
+        state.last = questions.len();
         Some((questions, senders))
     }
 }
@@ -176,6 +208,26 @@ mod tests {
             done.unwrap();
         }
         assert!(batches.load(Ordering::Relaxed) <= 6);
+    }
+
+    #[tokio::test]
+    async fn those_who_were_about_to_ask_go_with_the_first() {
+        let gather: Arc<Gather<usize, usize>> = Gather::new(LIMITS);
+        let ask = |n| {
+            let gather = gather.clone();
+            async move {
+                let run = |questions: Vec<usize>| async move {
+                    questions.iter().map(|_| Some(questions.len())).collect()
+                };
+                // Ready at the same moment as the others, and further from asking by `n` turns.
+                for _ in 0..n {
+                    tokio::task::yield_now().await;
+                }
+                gather.ask(n, |_, _| true, run).await
+            }
+        };
+        let sizes = tokio::join!(ask(0), ask(1), ask(2), ask(3));
+        assert_eq!(sizes, (Some(4), Some(4), Some(4), Some(4)));
     }
 
     #[tokio::test]

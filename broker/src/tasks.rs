@@ -50,7 +50,8 @@ impl Tasks {
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut running = self.lock();
         while running.try_join_next().is_some() {}
-        running.spawn(work);
+        // On its way into the runtime it is moved several times, and that of a request is large.
+        running.spawn(Box::pin(work));
     }
 
     /// What a long-lived task looks at to end in time.

@@ -29,7 +29,7 @@ pub(super) async fn consume(core: &Core, target: &Target) -> Result<bool, LeaseE
     }
     let (lease_ids, ttls): (Vec<String>, Vec<i64>) = renewed.into_iter().unzip();
     let mut store = core.store.begin().await?;
-    leases::renewed(&mut *store, &lease_ids, &ttls).await?;
+    leases::heard_renewed(&mut *store, &lease_ids, &ttls).await?;
     leases::remove(&mut *store, &ended).await?;
     store.commit().await?;
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();

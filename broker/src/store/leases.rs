@@ -256,16 +256,34 @@ fn lease(row: &PgRow) -> sqlx::Result<LeaseRow> {
     })
 }
 
-const FIND: &str = "\
+macro_rules! find {
+    ($columns:literal, $joins:literal) => {
+        concat!(
+            "\
 select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role, l.state = 'intent' as is_intent,
        l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at,
        floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds,
-       l.last_renewed_at, l.revoking_at is not null as is_ending
+       l.last_renewed_at, l.revoking_at is not null as is_ending ",
+            $columns,
+            "
   from leasehold_broker.leases l
   join leasehold_broker.mounts m on m.mount_id = l.mount_id and m.state <> 'gone'
-  left join leasehold_broker.tokens t on t.token_id = l.token_id
+  left join leasehold_broker.tokens t on t.token_id = l.token_id ",
+            $joins,
+            "
  where l.lease_id = any($1)
-   and not l.out_of_sight and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())";
+   and not l.out_of_sight and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())"
+        )
+    };
+}
+const FIND: &str = find!("", "");
+const FIND_WITH_MARKS: &str = find!(
+    ", r.revision as role_revision, c.config_id, c.revision as config_revision, c.target_id as config_target_id",
+    "
+  left join leasehold_broker.database_roles r on r.mount_id = l.mount_id and r.name = l.role
+  left join leasehold_broker.database_configs c
+    on c.mount_id = r.mount_id and c.name = (r.settings ->> 'db_name') collate \"C\" and c.state = 'live'"
+);
 
 /// Those of these leases that are known, in any order: not of a token that has ended, nor dropped from sight by force.
 pub async fn find_all(
@@ -274,6 +292,44 @@ pub async fn find_all(
 ) -> sqlx::Result<Vec<LeaseRow>> {
     let rows = sqlx::query(FIND).bind(lease_ids).fetch_all(store).await?;
     rows.iter().map(lease).collect()
+}
+
+/// What tells a role, and the live configuration that it names, from what they were before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleMark {
+    /// The role's revision.
+    pub revision: i64,
+    /// The configuration, its revision and its target.
+    pub config: Option<(Uuid, i64, Option<Uuid>)>,
+}
+
+/// The same, each with the mark of its role; None if that is not there any more.
+pub async fn find_all_with_marks(
+    store: impl PgExecutor<'_>,
+    lease_ids: &[String],
+) -> sqlx::Result<Vec<(LeaseRow, Option<RoleMark>)>> {
+    let rows = sqlx::query(FIND_WITH_MARKS)
+        .bind(lease_ids)
+        .fetch_all(store)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((lease(row)?, mark(row)?)))
+        .collect()
+}
+
+fn mark(row: &PgRow) -> sqlx::Result<Option<RoleMark>> {
+    let Some(revision) = row.try_get("role_revision")? else {
+        return Ok(None);
+    };
+    let config = match row.try_get("config_id")? {
+        Some(config_id) => Some((
+            config_id,
+            row.try_get("config_revision")?,
+            row.try_get("config_target_id")?,
+        )),
+        None => None,
+    };
+    Ok(Some(RoleMark { revision, config }))
 }
 
 /// Where a lease lives, whoever still sees it.
@@ -344,11 +400,11 @@ pub async fn ending_among(
 
 /// Rows that are written many at a time are locked in order first, or two who write the same ones wait for each other.
 macro_rules! held {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "with held as materialized ( \
                  select lease_id from leasehold_broker.leases where lease_id = any($1) order by lease_id for update) ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -422,23 +478,56 @@ pub async fn accept_ends_below(
     outbox::in_order(&rows)
 }
 
-/// A renewal: `ttl_seconds` from now.
+macro_rules! renewed {
+    ($beside:literal, $only:literal) => {
+        held!(
+            "update leasehold_broker.leases l \
+                set ttl_seconds = r.ttl, expires_at = clock_timestamp() + r.ttl * interval '1 second', \
+                    last_renewed_at = clock_timestamp() \
+               from held join unnest($1::text[], $2::bigint[]) as r(lease_id, ttl) on r.lease_id = held.lease_id ",
+            $beside,
+            " where l.lease_id = held.lease_id ",
+            $only
+        )
+    };
+}
+
+/// Renewals that targets have granted: `ttl_seconds` from now. Their commit does not wait for the disk: targets keep what
+/// they have granted until [`heard_renewed`] has it.
 pub async fn renewed(
     store: impl PgExecutor<'_>,
     lease_ids: &[String],
     ttl_seconds: &[i64],
 ) -> sqlx::Result<()> {
-    sqlx::query(held!(
-        "update leasehold_broker.leases l \
-            set ttl_seconds = r.ttl, expires_at = clock_timestamp() + r.ttl * interval '1 second', \
-                last_renewed_at = clock_timestamp() \
-           from held join unnest($1::text[], $2::bigint[]) as r(lease_id, ttl) on r.lease_id = held.lease_id \
-          where l.lease_id = held.lease_id"
-    ))
-    .bind(lease_ids)
-    .bind(ttl_seconds)
-    .execute(store)
-    .await?;
+    const GRANTED: &str = renewed!(", set_config('synchronous_commit', 'off', true)", "");
+    write_renewed(store, GRANTED, lease_ids, ttl_seconds).await
+}
+
+/// Renewals that targets tell of. What a broker wrote down when it asked for one stands already; the commit of this brings
+/// it to the disk, too.
+pub async fn heard_renewed(
+    store: impl PgExecutor<'_>,
+    lease_ids: &[String],
+    ttl_seconds: &[i64],
+) -> sqlx::Result<()> {
+    const HEARD: &str = renewed!(
+        "",
+        "and (l.last_renewed_at is null or abs(extract(epoch from l.expires_at - clock_timestamp()) - r.ttl) > 1)"
+    );
+    write_renewed(store, HEARD, lease_ids, ttl_seconds).await
+}
+
+async fn write_renewed(
+    store: impl PgExecutor<'_>,
+    statement: &'static str,
+    lease_ids: &[String],
+    ttl_seconds: &[i64],
+) -> sqlx::Result<()> {
+    sqlx::query(statement)
+        .bind(lease_ids)
+        .bind(ttl_seconds)
+        .execute(store)
+        .await?;
     Ok(())
 }
 

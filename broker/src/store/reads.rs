@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::callers::{self, Found};
 use super::database::{self, ConfigRow, RoleRow};
-use super::leases::{self, LeaseRow};
+use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
 use super::tokens;
 use crate::gather::{Gather, Limits};
@@ -24,6 +24,8 @@ const ROLES_MAX: usize = 4_096;
 type Read<Q, A> = Arc<Gather<Q, sqlx::Result<A>>>;
 type RoleName = (Uuid, String);
 type RoleAndConfig = (RoleRow, Option<ConfigRow>);
+/// A lease, and its role if that is still there.
+type LeaseWithRole = (LeaseRow, Option<RoleAndConfig>);
 
 /// What a request begins with: who asks, if its token lives, and all mounts, at one moment.
 pub struct Front {
@@ -39,6 +41,7 @@ pub struct Reads {
     fronts: Read<Option<Vec<u8>>, (Uuid, Option<Found>)>,
     roles: Read<RoleName, Option<RoleAndConfig>>,
     leases: Read<String, Option<LeaseRow>>,
+    marked_leases: Read<String, Option<(LeaseRow, Option<RoleMark>)>>,
     tokens: Read<Vec<u8>, Option<TokenRow>>,
     /// All mounts, and the mark under which they were read.
     mounts: RwLock<(Uuid, Arc<MountTable>)>,
@@ -54,6 +57,7 @@ impl Reads {
             fronts: Gather::new(Limits::ONE),
             roles: Gather::new(Limits::ONE),
             leases: Gather::new(Limits::ONE),
+            marked_leases: Gather::new(Limits::ONE),
             tokens: Gather::new(Limits::ONE),
             mounts: RwLock::default(),
             last_roles: Mutex::default(),
@@ -117,26 +121,34 @@ impl Reads {
             &self.store,
             role.clone(),
             |mut store, roles| async move {
-                let found = database::roles_with_configs(&mut *store, &roles).await?;
+                // Each once, however many ask for it.
+                let mut names = roles.clone();
+                names.sort_unstable();
+                names.dedup();
+                let found = database::roles_with_configs(&mut *store, &names).await?;
                 store.keep();
-                Ok(found)
+                let of = |name| found[names.binary_search(name).ok()?].clone();
+                Ok(roles.iter().map(of).collect())
             },
         )
         .await?;
+        self.remember(role, found.as_ref());
+        Ok(found)
+    }
+
+    fn remember(&self, name: RoleName, found: Option<&RoleAndConfig>) {
         let mut last = self.last_roles();
-        match &found {
+        match found {
             Some(found) => {
                 if last.len() >= ROLES_MAX {
                     last.clear();
                 }
-                last.insert(role, found.clone());
+                last.insert(name, found.clone());
             }
             None => {
-                last.remove(&role);
+                last.remove(&name);
             }
         }
-        drop(last);
-        Ok(found)
     }
 
     /// The same as it was read last, by whatever request: a guess, for who has it proved before anything comes of it.
@@ -167,6 +179,36 @@ impl Reads {
         .await
     }
 
+    /// A lease as [`Reads::lease`] finds it, and its role with the live configuration that it names.
+    pub async fn lease_with_role(&self, lease_id: &str) -> sqlx::Result<Option<LeaseWithRole>> {
+        let found = gathered(
+            &self.marked_leases,
+            &self.store,
+            lease_id.to_owned(),
+            |mut store, ids| async move {
+                let found = leases::find_all_with_marks(&mut *store, &ids).await?;
+                store.keep();
+                let of = |id: &String| found.iter().find(|(lease, _)| lease.lease_id == *id);
+                Ok(ids.iter().map(|id| of(id).cloned()).collect())
+            },
+        );
+        let Some((lease, mark)) = found.await? else {
+            return Ok(None);
+        };
+        let Some(mark) = mark else {
+            return Ok(Some((lease, None)));
+        };
+        // The mark was read in this request; what was read before under the same mark is the same.
+        let known = self
+            .role_as_read_last(lease.mount_id, &lease.role)
+            .filter(|known| mark_of(known) == mark);
+        let role = match known {
+            Some(known) => Some(known),
+            None => self.role(lease.mount_id, &lease.role).await?,
+        };
+        Ok(Some((lease, role)))
+    }
+
     /// A lease. None: unknown, of a token that has ended, or dropped from sight by force.
     pub async fn lease(&self, lease_id: &str) -> sqlx::Result<Option<LeaseRow>> {
         let id = lease_id.to_owned();
@@ -177,6 +219,15 @@ impl Reads {
             Ok(ids.iter().map(|id| of(id).cloned()).collect())
         })
         .await
+    }
+}
+
+fn mark_of((role, config): &RoleAndConfig) -> RoleMark {
+    RoleMark {
+        revision: role.revision,
+        config: config
+            .as_ref()
+            .map(|config| (config.config_id, config.revision, config.target_id)),
     }
 }
 

@@ -75,6 +75,38 @@ fn two_brokers_serve_each_others_leases() -> Result<()> {
 }
 
 #[test]
+fn a_role_that_another_broker_has_changed_counts_for_the_next_renewal() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let one = Served::start(&cluster, "store", "")?;
+    let two = one.beside(&Setup::default())?;
+    let here = Engine::ready(&one.root(), "db", cluster.port())?;
+    let there = here.seen_by(&two.root());
+    let (lease, _) = here.issue("r")?;
+    let renew = || {
+        here.actor().put(
+            "sys/leases/renew",
+            json!({ "lease_id": lease, "increment": 1_800 }),
+        )
+    };
+    let renewed = renew()?.expect(200)?;
+    assert_eq!(renewed.at("/lease_duration")?, &json!(1_800));
+    // This broker has read the role twice by now.
+    let changed = json!({ "default_ttl": "5m", "max_ttl": "10m" });
+    there.actor().put("db/roles/r", changed)?.expect(204)?;
+    let renewed = renew()?.expect(200)?;
+    assert!(
+        renewed
+            .at("/lease_duration")?
+            .as_i64()
+            .is_some_and(|ttl| (590..=600).contains(&ttl)),
+        "{renewed:?}"
+    );
+    there.actor().delete("db/roles/r")?.expect(204)?;
+    renew()?.expect(400)?;
+    Ok(())
+}
+
+#[test]
 fn what_happens_on_a_target_shows_at_every_broker() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let one = Served::start(&cluster, "store", "")?;

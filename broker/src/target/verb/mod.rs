@@ -24,7 +24,7 @@ use crate::gather::Limits;
 
 /// Calls that come together: two batches at once, so that one computes while the other's commit reaches the disk.
 const TOGETHER: Limits = Limits {
-    runners: 2,
+    runners: 1,
     batch: 64,
 };
 

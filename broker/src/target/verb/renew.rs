@@ -1,6 +1,6 @@
 //! `renew`: renewals of one recipe that come at the same moment go in one call, one transaction, one commit.
 //!
-//! All of them or none: where one is refused, each is asked for alone. A renewal may be sent again.
+//! One that is refused, or that somebody else is in the way of, is asked for again, alone. A renewal may be sent again.
 
 use std::sync::Arc;
 
@@ -31,10 +31,7 @@ pub(in crate::target) fn renewals() -> Arc<Renewals> {
     Gather::new(TOGETHER)
 }
 
-const RENEW: &str = "\
-select r.place, renewed.ttl_seconds \
-  from unnest($1::text[], $2::interval[], $3::interval[], $4::text[], $5::int[]) as r (lease_id, ttl, max_ttl, digest, place), \
-       lateral leasehold.renew(r.lease_id, ttl => r.ttl, max_ttl => r.max_ttl, digest => r.digest, scope => $6) as renewed";
+const RENEW: &str = "select ordinal, ttl_seconds from leasehold.renew_leases($1, $2, $3, $4, $5) where sqlstate is null";
 
 impl Target {
     /// Gives a lease `ttl_seconds` from now, capped by `max_ttl_seconds` from its issue; the seconds it has then.
@@ -87,18 +84,12 @@ impl Target {
     }
 
     async fn renew_all(&self, batch: &[Asked]) -> Vec<Option<Result<i64, TargetError>>> {
-        // By id, so that two batches with the same leases do not wait for each other in a circle.
-        let mut sorted: Vec<(i32, &Asked)> = (0..).zip(batch).collect();
-        sorted.sort_by_key(|(_, asked)| &asked.lease_id);
-        let texts = |of: fn(&Asked) -> &str| -> Vec<&str> {
-            sorted.iter().map(|(_, asked)| of(asked)).collect()
-        };
+        let texts = |of: fn(&Asked) -> &str| -> Vec<&str> { batch.iter().map(of).collect() };
         let lengths = |of: fn(&Asked) -> i64| -> Vec<PgInterval> {
-            sorted.iter().map(|(_, asked)| seconds(of(asked))).collect()
+            batch.iter().map(|asked| seconds(of(asked))).collect()
         };
         let (ids, digests) = (texts(|a| &a.lease_id), texts(|a| &a.digest));
         let (ttls, max_ttls) = (lengths(|a| a.ttl_seconds), lengths(|a| a.max_ttl_seconds));
-        let places: Vec<i32> = sorted.iter().map(|(place, _)| *place).collect();
         let renewed: Result<Vec<(i32, i64)>, _> = self
             .rows(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as(RENEW)
@@ -106,13 +97,12 @@ impl Target {
                     .bind(&ttls)
                     .bind(&max_ttls)
                     .bind(&digests)
-                    .bind(&places)
                     .bind(&self.0.scope.name)
             })
             .await;
         let mut answers: Vec<Option<Result<i64, TargetError>>> = vec![None; batch.len()];
-        for (place, seconds) in renewed.into_iter().flatten() {
-            let answer = usize::try_from(place)
+        for (ordinal, seconds) in renewed.into_iter().flatten() {
+            let answer = usize::try_from(ordinal - 1)
                 .ok()
                 .and_then(|at| answers.get_mut(at));
             if let Some(answer) = answer {

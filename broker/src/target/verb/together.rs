@@ -41,15 +41,9 @@ fn alike((one, _): &Asked, (other, _): &Asked) -> bool {
 }
 
 const ISSUE: &str = "\
-select r.request_id from unnest($3::text[], $4::text[], $5::text[], $6::interval[], $7::interval[], $8::interval[], $9::text[], $10::int[], \
-                   $11::int[]) \
-           as r(request_id, login, verifier, ttl, max_ttl, cap, display_name, first_owner, last_owner), \
-       lateral leasehold.issue($1, ttl => r.ttl, max_ttl => r.max_ttl, cap => r.cap, \
-           owners => ($12::text[])[r.first_owner:r.last_owner], \
-           owner_ttls => ($13::interval[])[r.first_owner:r.last_owner], \
-           owner_revisions => ($14::bigint[])[r.first_owner:r.last_owner], \
-           display_name => r.display_name, login => r.login, verifier => r.verifier, request_id => r.request_id, \
-           digest => $2, scope => $15)";
+select ordinal from leasehold.issue_many($1, $2, ttls => $3, max_ttls => $4, caps => $5, owners => $6, owner_ttls => $7, \
+       owner_revisions => $8, owner_counts => $9, display_names => $10, logins => $11, verifiers => $12, digest => $13, \
+       scope => $14) where sqlstate is null";
 
 impl Target {
     /// As [`Target::issue`], together with others if there are any.
@@ -101,18 +95,9 @@ impl Target {
             .map(|asked| asked.cap_microseconds.map(microseconds))
             .collect();
         let owners: Vec<&Owner> = batch.iter().flat_map(|asked| &asked.owners).collect();
-        let mut last = 0_i32;
-        let lasts: Vec<i32> = batch
+        let counts: Vec<i32> = batch
             .iter()
-            .map(|asked| {
-                last += i32::try_from(asked.owners.len()).unwrap_or(i32::MAX / 128);
-                last
-            })
-            .collect();
-        let firsts: Vec<i32> = std::iter::once(0)
-            .chain(lasts.iter().copied())
-            .map(|before| before + 1)
-            .take(batch.len())
+            .map(|asked| i32::try_from(asked.owners.len()).unwrap_or(i32::MAX))
             .collect();
         let accessors: Vec<&str> = owners.iter().map(|o| o.accessor.as_str()).collect();
         let owner_ttls: Vec<Option<PgInterval>> = owners
@@ -120,33 +105,38 @@ impl Target {
             .map(|owner| owner.ttl_microseconds.map(microseconds))
             .collect();
         let revisions: Vec<i64> = owners.iter().map(|owner| owner.revision).collect();
-        let made: Result<Vec<(String,)>, _> = self
+        let made: Result<Vec<(i32,)>, _> = self
             .rows(deadline, &|| {
                 sqlx::query_as(ISSUE)
                     .bind(&batch[0].recipe)
-                    .bind(&batch[0].digest)
                     .bind(&ids)
-                    .bind(&logins)
-                    .bind(&verifiers)
                     .bind(&ttls)
                     .bind(&max_ttls)
                     .bind(&caps)
-                    .bind(&names)
-                    .bind(&firsts)
-                    .bind(&lasts)
                     .bind(&accessors)
                     .bind(&owner_ttls)
                     .bind(&revisions)
+                    .bind(&counts)
+                    .bind(&names)
+                    .bind(&logins)
+                    .bind(&verifiers)
+                    .bind(&batch[0].digest)
                     .bind(&self.0.scope.name)
             })
             .await;
-        let answer = match made {
-            Ok(made) if made.len() == batch.len() => Answer::Issued,
-            Ok(_) => Answer::Alone { in_doubt: true },
-            Err(failure) => Answer::Alone {
-                in_doubt: failure.in_doubt,
-            },
+        let (made, in_doubt) = match made {
+            Ok(made) => (made, false),
+            Err(failure) => (Vec::new(), failure.in_doubt),
         };
-        vec![Some(answer); batch.len()]
+        let mut answers = vec![Some(Answer::Alone { in_doubt }); batch.len()];
+        for (ordinal,) in made {
+            let answer = usize::try_from(ordinal - 1)
+                .ok()
+                .and_then(|at| answers.get_mut(at));
+            if let Some(answer) = answer {
+                *answer = Some(Answer::Issued);
+            }
+        }
+        answers
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A durable throw-away PostgreSQL is store and target, the broker runs beside it, and this process is the load: one
 //! thread, keep-alive connections, its own processor time printed. Ceilings are `pgbench` in the same run, so ratios
-//! hold on any machine. To add a figure: a file in `rows/` and a line in [`run`].
+//! hold on any machine. `--statements` shows after each load which statements the time went into (and costs some). To add a figure: a file in `rows/` and a line in [`run`].
 
 mod cpu;
 mod http;
@@ -10,6 +10,7 @@ mod load;
 mod pgbench;
 mod rows;
 mod stage;
+mod statements;
 mod table;
 
 use anyhow::{Result, bail};
@@ -24,21 +25,23 @@ fn main() -> Result<()> {
 
 async fn run(arguments: &[String]) -> Result<()> {
     let mut large = false;
+    let mut statements = false;
     let mut readme = None;
     let mut only = Vec::new();
     for argument in arguments {
         match argument.split_once('=').unwrap_or((argument, "")) {
             ("--large", _) => large = true,
+            ("--statements", _) => statements = true,
             ("--readme", path) => readme = Some(path),
             (word, _) if SUBJECTS.contains(&word) => only.push(word),
             _ => bail!(
-                "no argument \"{argument}\"; there are --large, --readme=FILE and the subjects {}",
+                "no argument \"{argument}\"; there are --large, --statements, --readme=FILE and the subjects {}",
                 SUBJECTS.join(", ")
             ),
         }
     }
     let wanted = |subject: &str| only.is_empty() || only.contains(&subject);
-    let mut stage = stage::Stage::set()?;
+    let mut stage = stage::Stage::set(statements)?;
     let mut table = table::Table::default();
     if large {
         rows::large::measure(&mut stage, &mut table).await?;

@@ -2,12 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use std::time::Duration;
 
-use leasehold_tests::{Actor, Cluster, Options, Served};
+use leasehold_tests::{Actor, Cluster, Options, Served, wait_until};
 
 use super::cpu::{Cpu, Used};
 use super::http;
 use super::load::{self, Tally, Until, Work};
+use super::statements;
 
 /// Everything that runs.
 pub struct Stage {
@@ -16,6 +18,8 @@ pub struct Stage {
     pub root: Actor,
     /// Applications' tokens, one a client: they may use credentials, leases and tokens, by policy.
     pub tokens: Vec<String>,
+    /// Whether to show which statements a load was made of.
+    statements: bool,
 }
 
 /// As many as there are clients at most.
@@ -33,15 +37,22 @@ const READONLY: &str = include_str!("../../../guide/readonly.sql");
 
 impl Stage {
     /// Starts it all. Durable, nothing logged, memory as on a small server.
-    pub fn set() -> Result<Stage> {
-        let cluster = Cluster::start(Options {
+    pub fn set(statements: bool) -> Result<Stage> {
+        let mut options = Options {
             durable: true,
             ..Options::default()
                 .set("shared_buffers", "256MB")
                 .set("max_connections", "200")
                 .set("max_wal_size", "4GB")
                 .set("checkpoint_timeout", "15min")
-        })?;
+        };
+        if statements {
+            options = statements::count_in(options);
+        }
+        let cluster = Cluster::start(options)?;
+        if statements {
+            statements::create(&cluster)?;
+        }
         cluster.psql(
             "create role readers nologin; \
              create table one_table (id int primary key, value int not null); \
@@ -92,6 +103,7 @@ impl Stage {
             cluster,
             root,
             tokens,
+            statements,
         })
     }
 
@@ -105,22 +117,37 @@ impl Stage {
         http::request(method, path, &self.tokens[client % TOKENS], body)
     }
 
-    /// Ends all leases below a prefix, and waits for it.
+    /// Ends all leases below a prefix, and waits until nothing of them is left: no load pays for the one before.
     pub fn clear(&self, prefix: &str) -> Result<()> {
         self.root
             .put(
                 &format!("sys/leases/revoke-prefix/{prefix}"),
                 json!({"sync": true}),
             )?
-            .expect(204)
-            .map(drop)
+            .expect(204)?;
+        self.settled()
+    }
+
+    /// Waits until every lease that has ended is gone.
+    pub fn settled(&self) -> Result<()> {
+        wait_until(
+            Duration::from_secs(60),
+            "all that has ended is dropped",
+            || Ok(self.cluster.psql("select fenced from leasehold.stats")? == "0"),
+        )
     }
 
     /// Drives this load, of which nothing may fail, and says what each process used for a step.
     pub async fn drive<W: Work>(&self, workers: Vec<W>, until: Until) -> Result<(Tally, Used)> {
+        if self.statements {
+            statements::reset(&self.cluster)?;
+        }
         let before = self.cpu()?;
         let tally = load::drive(self.served.address(), workers, until).await?;
         let used = self.cpu()?.since(&before).each(tally.done());
+        if self.statements {
+            println!("{}", statements::top(&self.cluster, tally.done())?);
+        }
         ensure!(
             tally.failures == 0,
             "{} requests failed, the first: {}",

@@ -115,4 +115,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "const MAKE: &str = make!(\"\");",
         tests: &["brokers::children::no_child_comes_after_the_end_of_its_maker"],
     },
+    Mutant {
+        name: "roles-from-memory",
+        safety: "a role counts as it is in the store at the moment of the request, whoever changed it",
+        file: "broker/src/store/reads.rs",
+        from: ".filter(|known| mark_of(known) == mark);",
+        to: ".filter(|_known| mark.revision > 0);",
+        tests: &[
+            "brokers::several::a_role_that_another_broker_has_changed_counts_for_the_next_renewal",
+        ],
+    },
 ];

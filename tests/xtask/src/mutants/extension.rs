@@ -209,8 +209,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "cap-forgotten",
         safety: "a cap binds renewals",
         file: "pg_ext/src/lease/renew.rs",
-        from: "        lease.cap_at,\n    )?;",
-        to: "        None,\n    )?;",
+        from: "            lease.cap_at,\n        )?;",
+        to: "            None,\n        )?;",
         tests: &["ext_issue::time::a_cap_binds_renewals_too"],
     },
     Mutant {
@@ -284,5 +284,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         from: "seen.insert(installation).then_some(Home {",
         to: "(seen.insert(installation) || true).then_some(Home {",
         tests: &["ext_several::a_copy_beside_its_original_does_nothing"],
+    },
+    Mutant {
+        name: "many-wait",
+        safety: "a login that somebody holds keeps no renewal of others waiting",
+        file: "pg_ext/src/lease/renew.rs",
+        from: "hold_logins(db, &mut granted, asks.len() == 1)?",
+        to: "hold_logins(db, &mut granted, !asks.is_empty())?",
+        tests: &["ext_issue::many::a_login_that_somebody_holds_does_not_keep_the_others_waiting"],
     },
 ];

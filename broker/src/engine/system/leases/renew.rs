@@ -12,7 +12,7 @@ use crate::ttl;
 pub(super) async fn renew(call: &Call<'_>) -> Outcome {
     let core = call.core;
     let lease_id = lease_id(call)?;
-    let Some(lease) = core.reads.lease(lease_id).await? else {
+    let Some((lease, role)) = core.reads.lease_with_role(lease_id).await? else {
         if tokens_by_path::find(&core.store, lease_id).await?.is_some() {
             return Err(Fault::bad("tokens cannot be renewed through this endpoint"));
         }
@@ -24,8 +24,7 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
     let Some(mount) = call.mounts.by_id(lease.mount_id) else {
         return Err(Fault::bad("lease not found"));
     };
-    let found = core.reads.role(lease.mount_id, &lease.role);
-    let Some((role, config)) = found.await? else {
+    let Some((role, config)) = role else {
         return Err(failed(&format!(
             "error during renew: could not find role with name \"{}\"",
             lease.role

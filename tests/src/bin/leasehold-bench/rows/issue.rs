@@ -102,5 +102,5 @@ fn clear_sql(stage: &Stage) -> Result<()> {
         "select leasehold.revoke_prefix('bench'); \
          do $$ begin while leasehold.revoke_prefix('bench') > 0 loop null; end loop; end $$",
     )?;
-    Ok(())
+    stage.settled()
 }
