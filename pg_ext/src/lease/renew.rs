@@ -46,6 +46,9 @@ struct Granted {
     due_at: i64,
 }
 
+/// So long a renewal that is alone waits for a login that somebody holds.
+const PATIENCE_MS: u64 = 2_000;
+
 /// Gives a lease a new end.
 pub fn one(
     db: &mut SpiClient<'_>,
@@ -54,7 +57,7 @@ pub fn one(
     scope: Option<&str>,
 ) -> Result<Renewed, Fault> {
     let lease_id = ask.lease_id;
-    let mut renewed = all(db, caller, &[ask], scope)?;
+    let mut renewed = renew(db, caller, &[ask], scope, PATIENCE_MS)?;
     renewed.pop().unwrap_or_else(|| Err(ended(lease_id)))
 }
 
@@ -65,6 +68,16 @@ pub fn all(
     caller: &Caller,
     asks: &[Ask<'_>],
     scope: Option<&str>,
+) -> Result<Vec<Result<Renewed, Fault>>, Fault> {
+    renew(db, caller, asks, scope, 0)
+}
+
+fn renew(
+    db: &mut SpiClient<'_>,
+    caller: &Caller,
+    asks: &[Ask<'_>],
+    scope: Option<&str>,
+    patience_ms: u64,
 ) -> Result<Vec<Result<Renewed, Fault>>, Fault> {
     let reach = caller.reach(db, scope)?;
     durable::ensure();
@@ -85,7 +98,7 @@ pub fn all(
             Renewed { ends, at: now }
         }));
     }
-    for (place, fault) in hold_logins(db, &mut granted, asks.len() == 1)? {
+    for (place, fault) in hold_logins(db, &mut granted, patience_ms)? {
         answers[place] = Err(fault);
     }
     write(db, &granted)?;
@@ -202,13 +215,12 @@ impl Judge {
 /// Locks the rows of the logins, and takes those out of `granted` that it can not have: which asks they are, and why.
 ///
 /// A login can hold its row (with `ALTER ROLE` of its own in a transaction it leaves open), and a renewal that waited for it
-/// would hold the lease and its caller for as long. So one alone waits for a while, and of many nobody does.
+/// would hold the lease and its caller for as long. So one alone waits for a while, and of a batch nobody does.
 fn hold_logins(
     db: &mut SpiClient<'_>,
     granted: &mut Vec<Granted>,
-    patient: bool,
+    patience_ms: u64,
 ) -> Result<Vec<(usize, Fault)>, Fault> {
-    const PATIENCE_MS: u64 = 2_000;
     let wanted: Vec<Oid> = granted
         .iter()
         .filter_map(|one| one.lease.login_oid)
@@ -219,10 +231,9 @@ fn hold_logins(
     let began = clock::monotonic_ms();
     let mut locked: HashSet<Oid> = logins::lock(db, &wanted)?.into_iter().collect();
     let held = |login: &Oid| identity::name_of(*login).is_some();
-    while patient
-        && !wanted.iter().all(|login| locked.contains(login))
+    while !wanted.iter().all(|login| locked.contains(login))
         && wanted.iter().all(held)
-        && clock::monotonic_ms() - began <= PATIENCE_MS
+        && clock::monotonic_ms() - began < patience_ms
     {
         latch::wait(20);
         locked.extend(logins::lock(db, &wanted)?);

@@ -1,6 +1,7 @@
 //! `renew`: renewals of one recipe that come at the same moment go in one call, one transaction, one commit.
 //!
-//! One that is refused, or that somebody else is in the way of, is asked for again, alone. A renewal may be sent again.
+//! One that is refused, or whose login somebody holds, is asked for again, alone and beside the others: only there it is waited
+//! for. A renewal may be sent again.
 
 use std::sync::Arc;
 
@@ -22,8 +23,6 @@ pub(in crate::target) struct Asked {
     ttl_seconds: i64,
     max_ttl_seconds: i64,
     digest: String,
-    /// Statements of the recipe's own lock what nobody here knows: such a renewal has a transaction for itself.
-    alone: bool,
 }
 
 /// A new, empty place.
@@ -47,20 +46,17 @@ impl Target {
             ttl_seconds,
             max_ttl_seconds,
             digest: self.recipe_digest(recipe).await?,
-            alone: !recipe.renewal_statements.is_empty(),
         };
+        // Statements of the recipe's own lock what nobody here knows: such a renewal has a transaction for itself.
+        if !recipe.renewal_statements.is_empty() {
+            return self.renew_one(&asked).await;
+        }
         let target = self.clone();
         let run = move |batch: Vec<Asked>| {
             let target = target.clone();
-            async move {
-                match batch.as_slice() {
-                    [alone] => vec![Some(target.renew_one(alone).await)],
-                    batch => target.renew_all(batch).await,
-                }
-            }
+            async move { target.renew_all(&batch).await }
         };
-        let together = |one: &Asked, other: &Asked| !one.alone && !other.alone;
-        match self.0.renewals.ask(asked.clone(), together, run).await {
+        match self.0.renewals.ask(asked.clone(), |_, _| true, run).await {
             Some(renewed) => renewed,
             None => self.renew_one(&asked).await,
         }

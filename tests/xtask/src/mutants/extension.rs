@@ -289,8 +289,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "many-wait",
         safety: "a login that somebody holds keeps no renewal of others waiting",
         file: "pg_ext/src/lease/renew.rs",
-        from: "hold_logins(db, &mut granted, asks.len() == 1)?",
-        to: "hold_logins(db, &mut granted, !asks.is_empty())?",
+        from: "renew(db, caller, asks, scope, 0)",
+        to: "renew(db, caller, asks, scope, PATIENCE_MS)",
         tests: &["ext_issue::many::a_login_that_somebody_holds_does_not_keep_the_others_waiting"],
     },
 ];
