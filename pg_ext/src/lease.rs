@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod end;
+mod enforced;
 pub mod inventory;
 pub mod issue;
 pub mod login;

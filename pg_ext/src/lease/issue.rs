@@ -1,6 +1,7 @@
 //! Issue: logins and their leases, in one transaction, once for each request id. Those that are asked for together cost one
 //! statement a table.
 
+use super::enforced;
 use super::login::{Maker, Wanted};
 use super::owner::{Claim, Held};
 use super::scope::Caller;
@@ -10,12 +11,12 @@ use crate::catalog::{leases, recipes, requests};
 use crate::core::digest::Fields;
 use crate::core::error::Fault;
 use crate::core::instant;
-use crate::core::names::{self, SQL_SCOPE};
+use crate::core::names;
 use crate::core::scram::{ITERATIONS_MIN, Verifier};
 use crate::core::ttl::{self, Ends, Wish};
-use crate::ffi::{clock, durable, identity, label, latch, random, xact};
+use crate::ffi::{clock, durable, identity, label, random, xact};
 use crate::role::{audit, rights};
-use crate::worker::{self, heartbeat, wake};
+use crate::worker::wake;
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 use std::collections::HashSet;
@@ -98,7 +99,7 @@ pub fn all(
     asks: &[Ask<'_>],
 ) -> Result<Vec<Result<Issued, Fault>>, Fault> {
     let scope = caller.one(db, batch.scope)?;
-    somebody_enforces(scope)?;
+    enforced::ensure(scope)?;
     durable::ensure();
     xact::refuse_prepare();
 
@@ -412,40 +413,6 @@ fn again(
         _ => Err(Fault::Ended {
             lease_id: lease_id.to_owned(),
         }),
-    }
-}
-
-fn somebody_enforces(scope: &str) -> Result<(), Fault> {
-    if !worker::preloaded() {
-        let fault = Fault::NobodyEnforces {
-            why: "leasehold is not in shared_preload_libraries",
-            cure: "Add leasehold to shared_preload_libraries and restart the server.",
-        };
-        if scope != SQL_SCOPE {
-            return Err(fault);
-        }
-        pgrx::warning!(
-            "{fault}: sessions of this login will outlive the lease, until somebody calls leasehold.sweep()"
-        );
-        return Ok(());
-    }
-    await_first_beat();
-    if !heartbeat::fresh(xact::my_database()) {
-        return Err(Fault::NobodyEnforces {
-            why: "its worker has not shown itself for five seconds",
-            cure: "Look for \"leasehold\" in the server's log; a new worker starts within a second where max_worker_processes has room for it.",
-        });
-    }
-    Ok(())
-}
-
-/// Right after CREATE EXTENSION, or after a crash, the worker is still on its way.
-fn await_first_beat() {
-    const PATIENCE_MS: u64 = 3_000;
-    let database = xact::my_database();
-    let began = clock::monotonic_ms();
-    while heartbeat::age_ms(database).is_none() && clock::monotonic_ms() - began < PATIENCE_MS {
-        latch::wait(10);
     }
 }
 

@@ -224,7 +224,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "nobody-enforces",
         safety: "no store issues where nobody enforces",
-        file: "pg_ext/src/lease/issue.rs",
+        file: "pg_ext/src/lease/enforced.rs",
         from: "        if scope != SQL_SCOPE {",
         to: "        if scope.is_empty() {",
         tests: &["ext_issue::login::without_preload_only_psql_may_issue"],
