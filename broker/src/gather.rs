@@ -13,46 +13,34 @@ use tokio::sync::oneshot;
 /// A place where questions of one kind come together.
 pub struct Gather<Q, A> {
     state: Mutex<State<Q, A>>,
-    limits: Limits,
+    /// Questions in one batch at most.
+    at_most: usize,
 }
 
-/// How far gathering goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Batches under way at once.
-    pub runners: usize,
-    /// Questions in one.
-    pub batch: usize,
-}
-
+/// How many go together where nothing speaks for fewer.
+pub const AT_MOST: usize = 128;
 /// How often a runner goes behind those who are about to ask although nobody came, where its last batch was twice as many.
 const PATIENCE: u32 = 4;
 
-impl Limits {
-    /// One batch at a time, of all who wait: the longer one takes, the more go together next, and the less each costs.
-    pub const ONE: Limits = Limits {
-        runners: 1,
-        batch: 128,
-    };
-}
-
 struct State<Q, A> {
     waiting: VecDeque<(Q, oneshot::Sender<A>)>,
-    runners: usize,
+    /// There is a runner: one batch at a time, of all who wait. The longer one takes, the more go together next, and the
+    /// less each costs.
+    running: bool,
     /// Questions in the batch that began last.
     last: usize,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// An empty one.
-    pub fn new(limits: Limits) -> Arc<Self> {
+    /// An empty one, for batches of so many questions at most.
+    pub fn new(at_most: usize) -> Arc<Self> {
         Arc::new(Gather {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
-                runners: 0,
+                running: false,
                 last: 0,
             }),
-            limits,
+            at_most,
         })
     }
 
@@ -72,11 +60,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         let start = {
             let mut state = self.lock();
             state.waiting.push_back((question, sender));
-            let start = state.runners < self.limits.runners;
-            if start {
-                state.runners += 1;
-            }
-            start
+            !std::mem::replace(&mut state.running, true)
         };
         if start {
             let mut own = Runner(Some(self.clone()));
@@ -121,7 +105,7 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
             return;
         };
         let (mut seen, mut in_vain) = (gather.lock().waiting.len(), 0);
-        while seen > 0 && seen < gather.limits.batch {
+        while seen > 0 && seen < gather.at_most {
             tokio::task::yield_now().await;
             let (waiting, last) = {
                 let state = gather.lock();
@@ -141,14 +125,14 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
         let gather = self.0.clone()?;
         let mut state = gather.lock();
         let Some((first, sender)) = state.waiting.pop_front() else {
-            state.runners = state.runners.saturating_sub(1);
+            state.running = false;
             self.0 = None;
             return None;
         };
         let (mut questions, mut senders) = (vec![first], vec![sender]);
         let waiting = std::mem::take(&mut state.waiting);
         for (question, sender) in waiting {
-            if questions.len() < gather.limits.batch && alike(&questions[0], &question) {
+            if questions.len() < gather.at_most && alike(&questions[0], &question) {
                 questions.push(question);
                 senders.push(sender);
             } else {
@@ -167,10 +151,8 @@ impl<Q: Send + 'static, A: Send + 'static> Drop for Runner<Q, A> {
         };
         // A batch has panicked, or the process goes down: those who came meanwhile ask alone.
         let mut state = gather.lock();
-        state.runners = state.runners.saturating_sub(1);
-        if state.runners == 0 {
-            state.waiting.clear();
-        }
+        state.running = false;
+        state.waiting.clear();
     }
 }
 
@@ -181,14 +163,11 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        runners: 1,
-        batch: 8,
-    };
+    const EIGHT: usize = 8;
 
     #[tokio::test]
     async fn those_who_wait_go_together_and_get_their_own_answers() {
-        let gather: Arc<Gather<u32, u32>> = Gather::new(LIMITS);
+        let gather: Arc<Gather<u32, u32>> = Gather::new(EIGHT);
         let batches = Arc::new(AtomicUsize::new(0));
         let mut all = tokio::task::JoinSet::new();
         for n in 0..33 {
@@ -212,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_were_about_to_ask_go_with_the_first() {
-        let gather: Arc<Gather<usize, usize>> = Gather::new(LIMITS);
+        let gather: Arc<Gather<usize, usize>> = Gather::new(EIGHT);
         let ask = |n| {
             let gather = gather.clone();
             async move {
@@ -232,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn unlike_ones_go_apart_and_a_missing_answer_is_none() {
-        let gather: Arc<Gather<u32, usize>> = Gather::new(LIMITS);
+        let gather: Arc<Gather<u32, usize>> = Gather::new(EIGHT);
         let ask = |n: u32| {
             let gather = gather.clone();
             async move {
@@ -251,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_that_panics_leaves_nobody_waiting() {
-        let gather: Arc<Gather<u32, u32>> = Gather::new(LIMITS);
+        let gather: Arc<Gather<u32, u32>> = Gather::new(EIGHT);
         let run = |_: Vec<u32>| async { panic!("as a test") };
         assert_eq!(gather.ask(1, |_, _| true, run).await, None);
         let run = |questions: Vec<u32>| async { questions.into_iter().map(Some).collect() };

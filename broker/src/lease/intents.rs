@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::core::Core;
-use crate::gather::{Gather, Limits};
+use crate::gather::{self, Gather};
 use crate::logical::Fault;
 use crate::store::growth::Table;
 use crate::store::intents;
@@ -17,7 +17,7 @@ pub struct Intents(Arc<Gather<Intent, Recorded>>);
 
 impl Default for Intents {
     fn default() -> Self {
-        Intents(Gather::new(Limits::ONE))
+        Intents(Gather::new(gather::AT_MOST))
     }
 }
 

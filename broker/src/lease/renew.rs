@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::digest::overtake;
 use super::{LeaseError, reach};
 use crate::core::Core;
-use crate::gather::{Gather, Limits};
+use crate::gather::{self, Gather};
 use crate::logical::Fault;
 use crate::store::database::ConfigRow;
 use crate::store::leases::{self, LeaseRow};
@@ -22,7 +22,7 @@ pub struct Renewals(Arc<Gather<(String, i64), ()>>);
 
 impl Default for Renewals {
     fn default() -> Self {
-        Renewals(Gather::new(Limits::ONE))
+        Renewals(Gather::new(gather::AT_MOST))
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::types::Json;
 
 use super::together::together;
-use crate::gather::{Gather, Limits};
+use crate::gather::{self, Gather};
 use crate::warm::{Lent, Warm};
 
 /// A token that is to be made.
@@ -118,7 +118,7 @@ impl NewTokens {
     pub fn new(store: Warm) -> Self {
         NewTokens {
             store,
-            gather: Gather::new(Limits::ONE),
+            gather: Gather::new(gather::AT_MOST),
         }
     }
 

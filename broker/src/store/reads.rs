@@ -13,7 +13,7 @@ use super::database::{self, ConfigRow, RoleRow};
 use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
 use super::tokens;
-use crate::gather::{Gather, Limits};
+use crate::gather::{self, Gather};
 use crate::logical::TokenRow;
 use crate::mount::MountTable;
 use crate::warm::{Lent, Warm};
@@ -54,11 +54,11 @@ impl Reads {
     pub fn new(store: Warm) -> Self {
         Reads {
             store,
-            fronts: Gather::new(Limits::ONE),
-            roles: Gather::new(Limits::ONE),
-            leases: Gather::new(Limits::ONE),
-            marked_leases: Gather::new(Limits::ONE),
-            tokens: Gather::new(Limits::ONE),
+            fronts: Gather::new(gather::AT_MOST),
+            roles: Gather::new(gather::AT_MOST),
+            leases: Gather::new(gather::AT_MOST),
+            marked_leases: Gather::new(gather::AT_MOST),
+            tokens: Gather::new(gather::AT_MOST),
             mounts: RwLock::default(),
             last_roles: Mutex::default(),
         }

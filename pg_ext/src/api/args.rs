@@ -2,6 +2,7 @@
 
 use crate::catalog::time;
 use crate::core::error::Fault;
+use crate::core::ttl::Wish;
 use crate::ffi::{identity, xact};
 use crate::lease::scope::Caller;
 use pgrx::datum::{Array, Interval};
@@ -72,6 +73,14 @@ fn fits(what: &str, has: usize, count: usize) -> Result<(), Fault> {
         format!("{what} has {has} members where {count} are meant"),
         "Give one for each, null where there is nothing to say, or leave the list out.",
     ))
+}
+
+/// What one call asks for; in microseconds from here on.
+pub fn wish(ttl: Option<&Interval>, max_ttl: Option<&Interval>) -> Wish {
+    Wish {
+        ttl_us: ttl.map(time::length),
+        max_us: max_ttl.map(time::length),
+    }
 }
 
 /// A list of names; an absent list is empty.

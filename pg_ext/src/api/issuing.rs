@@ -1,6 +1,6 @@
 //! `issue`, `issue_many`, `settle`.
 
-use super::args::{lengths_beside, need, texts, texts_beside, verb};
+use super::args::{lengths_beside, need, texts, texts_beside, verb, wish};
 use crate::catalog::time;
 use crate::core::error::Fault;
 use crate::core::ttl::{SECOND_US, Wish};
@@ -55,10 +55,7 @@ fn issue_lease(
             scope,
         };
         let ask = Ask {
-            wish: Wish {
-                ttl_us: ttl.as_ref().map(time::length),
-                max_us: max_ttl.as_ref().map(time::length),
-            },
+            wish: wish(ttl.as_ref(), max_ttl.as_ref()),
             cap_us: cap.as_ref().map(time::length),
             owners: &owners,
             display_name,

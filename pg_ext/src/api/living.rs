@@ -1,6 +1,6 @@
 //! `renew`, `renew_leases`, `revoke`, `revoke_leases`, `revoke_prefix`, `revoke_owner`, `owner_ends`, `changes`, `ack_changes`, `inventory`.
 
-use super::args::{lengths_beside, need, texts, texts_beside, verb};
+use super::args::{lengths_beside, need, texts, texts_beside, verb, wish};
 use crate::catalog::time;
 use crate::core::ttl::{Wish, left_seconds};
 use crate::ffi::{clock, durable, xact};
@@ -33,10 +33,7 @@ fn renew_lease(
     verb(|db, caller| {
         let ask = Ask {
             lease_id: need("lease_id", lease_id)?,
-            wish: Wish {
-                ttl_us: ttl.as_ref().map(time::length),
-                max_us: max_ttl.as_ref().map(time::length),
-            },
+            wish: wish(ttl.as_ref(), max_ttl.as_ref()),
             digest,
         };
         let renewed = renew::one(db, caller, ask, scope)?;

@@ -76,14 +76,27 @@ pub fn join(login: &str, groups: &[String]) {
     }
 }
 
-/// Writes verifier and `VALID UNTIL` straight into the rows of these logins: which, their names, verifiers and ends. The hook
-/// of password checkers is asked as `ALTER ROLE` would ask it.
-pub fn arm(logins: &[(Oid, &str, &str, pg_sys::TimestampTz)]) {
+/// What a new login is armed with.
+pub struct NewSecret<'a> {
+    /// The login.
+    pub login: Oid,
+    /// Its name.
+    pub name: &'a str,
+    /// Its SCRAM verifier.
+    pub verifier: &'a str,
+    /// The end of its password.
+    pub valid_until: pg_sys::TimestampTz,
+}
+
+/// Writes verifier and `VALID UNTIL` straight into the rows of these logins. The hook of password checkers is asked as
+/// `ALTER ROLE` would ask it.
+pub fn arm(logins: &[NewSecret<'_>]) {
     let changes: Vec<Change> = logins
         .iter()
-        .map(|(login, name, verifier, end)| {
-            let name = c(name);
-            let secret = c(verifier);
+        .map(|new| {
+            let end = Datum::from(new.valid_until);
+            let name = c(new.name);
+            let secret = c(new.verifier);
             // SAFETY: the hook gets what the server itself would give it.
             let text = unsafe {
                 if let Some(hook) = pg_sys::check_password_hook {
@@ -91,7 +104,7 @@ pub fn arm(logins: &[(Oid, &str, &str, pg_sys::TimestampTz)]) {
                         name.as_ptr(),
                         secret.as_ptr(),
                         pg_sys::PasswordType::PASSWORD_TYPE_SCRAM_SHA_256,
-                        Datum::from(*end),
+                        end,
                         false,
                     );
                 }
@@ -99,9 +112,9 @@ pub fn arm(logins: &[(Oid, &str, &str, pg_sys::TimestampTz)]) {
             };
             let columns = vec![
                 (pg_sys::Anum_pg_authid_rolpassword, Datum::from(text)),
-                (pg_sys::Anum_pg_authid_rolvaliduntil, Datum::from(*end)),
+                (pg_sys::Anum_pg_authid_rolvaliduntil, end),
             ];
-            (*login, columns)
+            (new.login, columns)
         })
         .collect();
     // SAFETY: see `write`.

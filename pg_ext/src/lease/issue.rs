@@ -14,6 +14,7 @@ use crate::core::instant;
 use crate::core::names;
 use crate::core::scram::{ITERATIONS_MIN, Verifier};
 use crate::core::ttl::{self, Ends, Wish};
+use crate::ffi::login::NewSecret;
 use crate::ffi::{clock, durable, identity, label, random, xact};
 use crate::role::{audit, rights};
 use crate::worker::wake;
@@ -210,7 +211,6 @@ fn make(
         chains => Some(Held::told(db, scope, chains, now)?),
     };
     let mut made = Vec::with_capacity(requests.len());
-    let mut logins = Vec::with_capacity(requests.len());
     let mut maker = Maker::new(db, &recipe, definer)?;
     for (request, number) in requests {
         let ask = request.ask;
@@ -242,9 +242,6 @@ fn make(
                 expiration: &instant::text(ends.expires_at),
             },
         )?;
-        if let Some(login) = login {
-            logins.push((login, name.clone(), verifier, ends.expires_at, number));
-        }
         let due_at = owners_end.map_or(ends.expires_at, |end| end.min(ends.expires_at));
         made.push(Made {
             place: request.place,
@@ -252,6 +249,7 @@ fn make(
             number,
             due_at,
             login,
+            verifier,
             issued: Issued {
                 lease_id: request.lease_id,
                 login: login.map(|_| name),
@@ -261,7 +259,7 @@ fn make(
             },
         });
     }
-    arm(&logins, definer)?;
+    arm(&made, definer)?;
     write(db, caller, (scope, &recipe, definer, now), &made)?;
     Ok(made
         .into_iter()
@@ -276,11 +274,25 @@ struct Made<'a> {
     number: i64,
     due_at: i64,
     login: Option<Oid>,
+    verifier: Verifier,
     issued: Issued,
 }
 
+impl Made<'_> {
+    /// What its login is armed with; `None` for a lease without one.
+    fn secret(&self) -> Option<NewSecret<'_>> {
+        Some(NewSecret {
+            login: self.login?,
+            name: self.issued.login.as_deref()?,
+            verifier: self.verifier.as_str(),
+            valid_until: self.issued.ends.expires_at,
+        })
+    }
+}
+
 /// Gives the logins their verifiers, their ends and our mark, and looks at what they can do.
-fn arm(logins: &[(Oid, String, Verifier, i64, i64)], definer: Oid) -> Result<(), Fault> {
+fn arm(made: &[Made<'_>], definer: Oid) -> Result<(), Fault> {
+    let logins: Vec<NewSecret<'_>> = made.iter().filter_map(Made::secret).collect();
     if logins.is_empty() {
         return Ok(());
     }
@@ -288,17 +300,14 @@ fn arm(logins: &[(Oid, String, Verifier, i64, i64)], definer: Oid) -> Result<(),
         why: "the database has lost its label",
         cure: "Put it back: SECURITY LABEL FOR leasehold ON DATABASE … IS 'the installation''s id', as a superuser.",
     })?;
-    let secrets: Vec<(Oid, &str, &str, i64)> = logins
-        .iter()
-        .map(|(login, name, verifier, end, _)| (*login, name.as_str(), verifier.as_str(), *end))
-        .collect();
-    crate::ffi::login::arm(&secrets);
-    for (login, _, _, _, number) in logins {
-        label::mark(*login, installation, *number);
+    crate::ffi::login::arm(&logins);
+    let logins = || made.iter().filter_map(|one| Some((one.login?, one.number)));
+    for (login, number) in logins() {
+        label::mark(login, installation, number);
     }
     let superuser = identity::is_superuser(definer);
-    for (login, ..) in logins {
-        audit::audit(*login, superuser)?;
+    for (login, _) in logins() {
+        audit::audit(login, superuser)?;
     }
     Ok(())
 }

@@ -67,6 +67,16 @@ impl Cluster {
         PgConnection::connect_with(&self.tcp(user, password, "postgres")).await
     }
 
+    /// Holds the row of a login, as an `ALTER ROLE` in a transaction that stays open does, until the session is dropped.
+    pub async fn hold_login(&self, login: &str) -> Result<PgConnection> {
+        let mut session = self.connect().await?;
+        let hold = format!("begin; alter role \"{login}\" connection limit 7");
+        sqlx::raw_sql(AssertSqlSafe(hold))
+            .execute(&mut session)
+            .await?;
+        Ok(session)
+    }
+
     /// Runs any number of statements as superuser in database `postgres`.
     pub async fn sql(&self, text: &str) -> Result<()> {
         sqlx::raw_sql(AssertSqlSafe(text.to_owned()))

@@ -106,8 +106,8 @@ fn a_role_that_another_broker_has_changed_counts_for_the_next_renewal() -> Resul
     Ok(())
 }
 
-#[test]
-fn a_login_that_somebody_holds_keeps_no_other_renewal_waiting() -> Result<()> {
+#[tokio::test]
+async fn a_login_that_somebody_holds_keeps_no_other_renewal_waiting() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let served = Served::start(&cluster, "store", "")?;
     let engine = Engine::ready(&served.root(), "db", cluster.port())?;
@@ -117,25 +117,17 @@ fn a_login_that_somebody_holds_keeps_no_other_renewal_waiting() -> Result<()> {
         let asked = json!({ "lease_id": lease, "increment": 600 });
         engine.actor().put("sys/leases/renew", asked)
     };
+    let holder = cluster.hold_login(&login).await?;
     std::thread::scope(|threads| {
-        let holder = threads.spawn(|| {
-            cluster.psql(&format!(
-                "begin; alter role \"{login}\" connection limit 7; select pg_sleep(4); rollback"
-            ))
-        });
-        wait_until(PATIENCE, "the row is held", || {
-            let waits = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
-            Ok(cluster.psql(waits)? == "1")
-        })?;
         let waiting = threads.spawn(|| renew(&held));
         std::thread::sleep(Duration::from_millis(200));
         let began = Instant::now();
         renew(&free)?.expect(200)?;
         assert!(began.elapsed() < Duration::from_millis(1_000), "it waited");
-        waiting.join().expect("no panic")?.expect(400)?;
-        holder.join().expect("no panic")?;
-        renew(&held)?.expect(200).map(drop)
-    })
+        waiting.join().expect("no panic")?.expect(400).map(drop)
+    })?;
+    drop(holder);
+    renew(&held)?.expect(200).map(drop)
 }
 
 #[test]

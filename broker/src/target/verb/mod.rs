@@ -20,13 +20,16 @@ pub(super) use together::{Together, together};
 
 use sqlx::postgres::types::PgInterval;
 
-use crate::gather::Limits;
+/// So many of a target's calls go together at most: they are one transaction there.
+const TOGETHER: usize = 64;
 
-/// Calls that come together: two batches at once, so that one computes while the other's commit reaches the disk.
-const TOGETHER: Limits = Limits {
-    runners: 1,
-    batch: 64,
-};
+/// Answers the question that a batch has under this ordinal, from 1 on.
+fn answer<A>(answers: &mut [Option<A>], ordinal: i32, answer: A) {
+    let place = usize::try_from(ordinal - 1).unwrap_or(usize::MAX);
+    if let Some(place) = answers.get_mut(place) {
+        *place = Some(answer);
+    }
+}
 
 /// A duration that crosses the seam.
 fn microseconds(microseconds: i64) -> PgInterval {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::{TOGETHER, seconds};
+use super::{TOGETHER, answer, seconds};
 use crate::gather::Gather;
 use crate::target::call::DEADLINE;
 use crate::target::{Recipe, Target, TargetError};
@@ -98,12 +98,7 @@ impl Target {
             .await;
         let mut answers: Vec<Option<Result<i64, TargetError>>> = vec![None; batch.len()];
         for (ordinal, seconds) in renewed.into_iter().flatten() {
-            let answer = usize::try_from(ordinal - 1)
-                .ok()
-                .and_then(|at| answers.get_mut(at));
-            if let Some(answer) = answer {
-                *answer = Some(Ok(seconds));
-            }
+            answer(&mut answers, ordinal, Ok(seconds));
         }
         answers
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::{Issue, Owner, TOGETHER, microseconds, seconds};
+use super::{Issue, Owner, TOGETHER, answer, microseconds, seconds};
 use crate::gather::Gather;
 use crate::target::{Target, TargetError};
 
@@ -130,12 +130,7 @@ impl Target {
         };
         let mut answers = vec![Some(Answer::Alone { in_doubt }); batch.len()];
         for (ordinal,) in made {
-            let answer = usize::try_from(ordinal - 1)
-                .ok()
-                .and_then(|at| answers.get_mut(at));
-            if let Some(answer) = answer {
-                *answer = Some(Answer::Issued);
-            }
+            answer(&mut answers, ordinal, Answer::Issued);
         }
         answers
     }

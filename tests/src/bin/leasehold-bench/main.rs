@@ -2,7 +2,8 @@
 //!
 //! A durable throw-away PostgreSQL is store and target, the broker runs beside it, and this process is the load: one
 //! thread, keep-alive connections, its own processor time printed. Ceilings are `pgbench` in the same run, so ratios
-//! hold on any machine. `--statements` shows after each load which statements the time went into (and costs some). To add a figure: a file in `rows/` and a line in [`run`].
+//! hold on any machine. `--statements` shows after each load which statements the time went into (and costs some).
+//! To add a figure: a file in `rows/` and a line in [`run`].
 
 mod cpu;
 mod http;
