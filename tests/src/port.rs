@@ -1,7 +1,9 @@
 //! Ports for servers of tests.
 
 use anyhow::{Result, bail};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::sync::Mutex;
 
 /// Ports that the system does not give to outgoing connections (ip(7), `ip_local_port_range`: from 32768 on, unless
 /// somebody has changed it). Tests open and close thousands of these, and one of theirs could be the port of a server that
@@ -10,11 +12,16 @@ const FIRST: u16 = 20_000;
 const LAST: u16 = 32_000;
 const TRIES: usize = 100;
 
-/// A port on which nobody listens now.
+/// Given out by this process. A server takes a moment to bind its own, and another one's clients would take it for theirs.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port on which nobody listens now, and that nobody else in this process has been given.
 pub fn free() -> Result<u16> {
+    let mut given = GIVEN.lock().unwrap_or_else(|broken| broken.into_inner());
     for _ in 0..TRIES {
         let port = rand::random_range(FIRST..=LAST);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            given.insert(port);
             return Ok(port);
         }
     }
