@@ -19,7 +19,7 @@ pub struct Gather<Q, A> {
 
 /// How many go together where nothing speaks for fewer.
 pub const AT_MOST: usize = 128;
-/// How often a runner goes behind those who are about to ask although nobody came, where its last batch was twice as many.
+/// How often a runner goes behind those who are about to ask although nobody came, where they usually are twice as many.
 const PATIENCE: u32 = 4;
 
 struct State<Q, A> {
@@ -27,8 +27,15 @@ struct State<Q, A> {
     /// There is a runner: one batch at a time, of all who wait. The longer one takes, the more go together next, and the
     /// less each costs.
     running: bool,
-    /// Questions in the batch that began last.
-    last: usize,
+    /// Questions in the two batches that began last.
+    last: [usize; 2],
+}
+
+impl<Q, A> State<Q, A> {
+    /// How many wait, and how many it usually are: a few that went before the others do not make them few.
+    fn coming(&self) -> (usize, usize) {
+        (self.waiting.len(), self.last[0].max(self.last[1]))
+    }
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
@@ -38,7 +45,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 running: false,
-                last: 0,
+                last: [0; 2],
             }),
             at_most,
         })
@@ -104,15 +111,17 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
         let Some(gather) = &self.0 else {
             return;
         };
-        let (mut seen, mut in_vain) = (gather.lock().waiting.len(), 0);
+        let (mut seen, usual) = gather.lock().coming();
+        // Who has been alone is taken to be alone again: going behind others makes one more thread look for work.
+        if seen <= 1 && usual <= 1 {
+            return;
+        }
+        let mut in_vain = 0;
         while seen > 0 && seen < gather.at_most {
             tokio::task::yield_now().await;
-            let (waiting, last) = {
-                let state = gather.lock();
-                (state.waiting.len(), state.last)
-            };
+            let (waiting, usual) = gather.lock().coming();
             in_vain = if waiting > seen { 0 } else { in_vain + 1 };
-            let few = waiting * 2 < last;
+            let few = waiting * 2 < usual;
             if in_vain > if few { PATIENCE } else { 0 } {
                 return;
             }
@@ -139,7 +148,7 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
                 state.waiting.push_back((question, sender));
             }
         }
-        state.last = questions.len();
+        state.last = [questions.len(), state.last[0]];
         Some((questions, senders))
     }
 }
@@ -196,6 +205,7 @@ mod tests {
             let gather = gather.clone();
             async move {
                 let run = |questions: Vec<usize>| async move {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                     questions.iter().map(|_| Some(questions.len())).collect()
                 };
                 // Ready at the same moment as the others, and further from asking by `n` turns.
@@ -205,6 +215,8 @@ mod tests {
                 gather.ask(n, |_, _| true, run).await
             }
         };
+        // Nobody has seen yet that they come together.
+        tokio::join!(ask(0), ask(1), ask(2), ask(3));
         let sizes = tokio::join!(ask(0), ask(1), ask(2), ask(3));
         assert_eq!(sizes, (Some(4), Some(4), Some(4), Some(4)));
     }

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod fields;
 pub mod gather;
 pub mod http;
+pub mod idle;
 pub mod ids;
 pub mod json;
 pub mod lease;

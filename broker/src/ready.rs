@@ -1,8 +1,8 @@
 //! Passwords with their verifiers, derived ahead.
 //!
-//! A verifier costs more than everything else in an issue, and nothing in it depends on who asks: it is made in idle time, and
-//! under load for as many as wait at once. In memory only, wiped when dropped, each handed out once, by the default
-//! password policy; gone when the process is sealed.
+//! A verifier costs more than everything else in an issue, and nothing in it depends on who asks: they are made while the
+//! processors have nothing else to do, and under load for as many as wait at once. In memory only, wiped when dropped, each
+//! handed out once, by the default password policy; gone when the process is sealed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::idle;
 use crate::password;
 use crate::scram;
 use crate::secret::{Password, Verifier};
 
 /// Ready at most, for each iteration count.
-const READY_MAX: usize = 512;
-/// With fewer than these they are made at once, not in idle time.
+const READY_MAX: usize = 1_024;
+/// With fewer than these they are made although others ask.
 const READY_LOW: usize = 64;
 /// Nobody asked for so long: idle.
 const IDLE_AFTER: Duration = Duration::from_millis(50);
@@ -40,7 +41,10 @@ struct Shelf {
     iterations: u32,
     ready: VecDeque<Credential>,
     waiting: VecDeque<oneshot::Sender<Credential>>,
-    makers: usize,
+    /// There is a thread that makes them in idle time.
+    stocking: bool,
+    /// How many make them for those who wait.
+    helpers: usize,
     taken_at: Instant,
 }
 
@@ -56,10 +60,14 @@ impl Ready {
             if ready.is_none() {
                 shelf.waiting.push_back(sender);
             }
-            if shelf.wants_maker() {
-                shelf.makers += 1;
+            if shelf.ready.len() < READY_MAX && !shelf.stocking {
                 let own = self.clone();
-                tokio::task::spawn_blocking(move || own.make(iterations));
+                shelf.stocking = idle::spawn(move || own.stock(iterations)).is_ok();
+            }
+            if shelf.wants_help() {
+                shelf.helpers += 1;
+                let own = self.clone();
+                tokio::task::spawn_blocking(move || own.help(iterations));
             }
             if let Some(ready) = ready {
                 return ready;
@@ -77,44 +85,42 @@ impl Ready {
         self.lock().clear();
     }
 
-    /// Makes until enough are ready.
-    fn make(&self, iterations: u32) {
-        let batch = scram::batch();
+    /// Makes until enough are ready: while nobody asks, as even a thread that gives way has a cache to itself first.
+    fn stock(&self, iterations: u32) {
+        let next = |shelf: &mut Shelf| {
+            shelf.stocking = shelf.ready.len() < READY_MAX;
+            shelf.stocking.then(|| shelf.until_idle())
+        };
         loop {
-            let pause = {
-                let mut shelves = self.lock();
-                let Some(shelf) = find(&mut shelves, iterations) else {
-                    return;
-                };
-                let urgent = !shelf.waiting.is_empty() || shelf.ready.len() < READY_LOW;
-                if shelf.ready.len() >= READY_MAX {
-                    shelf.makers = shelf.makers.saturating_sub(1);
-                    return;
-                }
-                let used = shelf.taken_at.elapsed();
-                (!urgent && used < IDLE_AFTER).then(|| IDLE_AFTER - used)
-            };
-            if let Some(pause) = pause {
-                std::thread::sleep(pause);
-                continue;
+            let pause = find(&mut self.lock(), iterations).and_then(next);
+            match pause {
+                None => return,
+                Some(Duration::ZERO) => self.add(iterations),
+                Some(pause) => std::thread::sleep(pause),
             }
-            let made = derive(iterations, batch);
-            let mut shelves = self.lock();
-            let Some(shelf) = find(&mut shelves, iterations) else {
-                return;
-            };
+        }
+    }
+
+    /// Makes until nobody waits.
+    fn help(&self, iterations: u32) {
+        let wanted = |shelf: &mut Shelf| {
+            let wanted = !shelf.waiting.is_empty();
+            // One from before all was cleared may come to a shelf that does not know it.
+            shelf.helpers = shelf.helpers.saturating_sub(usize::from(!wanted));
+            wanted
+        };
+        while find(&mut self.lock(), iterations).is_some_and(wanted) {
+            self.add(iterations);
+        }
+    }
+
+    /// Makes as many as are best made together.
+    fn add(&self, iterations: u32) {
+        let made = derive(iterations, scram::batch());
+        let mut shelves = self.lock();
+        if let Some(shelf) = find(&mut shelves, iterations) {
             for credential in made {
-                let mut left = Some(credential);
-                while let Some(sender) = shelf.waiting.pop_front()
-                    && let Some(credential) = left.take()
-                {
-                    // Whoever waited may be gone: then it is the next one's.
-                    left = sender.send(credential).err();
-                    if left.is_none() {
-                        break;
-                    }
-                }
-                shelf.ready.extend(left);
+                shelf.add(credential);
             }
         }
     }
@@ -125,15 +131,32 @@ impl Ready {
 }
 
 impl Shelf {
-    /// The first makes whatever is missing; more help while others wait, if they can.
-    fn wants_maker(&self) -> bool {
-        match self.makers {
-            0 => self.ready.len() < READY_MAX,
-            makers => {
-                self.waiting.len() > makers * scram::batch()
-                    && makers < std::thread::available_parallelism().map_or(1, usize::from)
+    /// How long it is to be left alone: not at all if little is left.
+    fn until_idle(&self) -> Duration {
+        match self.ready.len() < READY_LOW {
+            true => Duration::ZERO,
+            false => IDLE_AFTER.saturating_sub(self.taken_at.elapsed()),
+        }
+    }
+
+    /// More help while others wait, if the processors have it.
+    fn wants_help(&self) -> bool {
+        self.waiting.len() > self.helpers * scram::batch()
+            && self.helpers < std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// For the first who waits and is still there, or for later.
+    fn add(&mut self, credential: Credential) {
+        let mut left = Some(credential);
+        while let Some(sender) = self.waiting.pop_front()
+            && let Some(credential) = left.take()
+        {
+            left = sender.send(credential).err();
+            if left.is_none() {
+                break;
             }
         }
+        self.ready.extend(left);
     }
 }
 
@@ -163,7 +186,8 @@ fn shelf(shelves: &mut Vec<Shelf>, iterations: u32) -> &mut Shelf {
                 iterations,
                 ready: VecDeque::new(),
                 waiting: VecDeque::new(),
-                makers: 0,
+                stocking: false,
+                helpers: 0,
                 taken_at: Instant::now(),
             });
             shelves.len() - 1

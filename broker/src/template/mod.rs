@@ -11,6 +11,8 @@ mod parser;
 mod render;
 mod value;
 
+use std::sync::OnceLock;
+
 use rand::rngs::StdRng;
 use rand::{CryptoRng, SeedableRng};
 use thiserror::Error;
@@ -57,7 +59,18 @@ impl Template {
     /// Reads a template, the empty text being the default one, and renders it once with empty
     /// names: what fails then is refused.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
-        let text = if text.is_empty() { DEFAULT } else { text };
+        static BY_DEFAULT: OnceLock<Template> = OnceLock::new();
+        if !text.is_empty() {
+            return Template::read(text);
+        }
+        if let Some(known) = BY_DEFAULT.get() {
+            return Ok(known.clone());
+        }
+        let read = Template::read(DEFAULT)?;
+        Ok(BY_DEFAULT.get_or_init(|| read).clone())
+    }
+
+    fn read(text: &str) -> Result<Template, TemplateError> {
         if text.len() > TEMPLATE_BYTES_MAX {
             return Err(TemplateError::Parse(format!(
                 "longer than {TEMPLATE_BYTES_MAX} bytes"
