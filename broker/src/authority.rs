@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 use time::OffsetDateTime;
 
 use crate::core::Core;
-use crate::logical::{BatchClaims, Fault};
+use crate::logical::{BatchClaims, Fault, Guess};
 use crate::policy::{Acl, Policy, ROOT};
 use crate::secret::Token;
 use crate::store::callers::{self, Found};
@@ -155,17 +155,49 @@ pub async fn look_up(core: &Core, token: &Token) -> Result<Option<Found>, Fault>
 pub async fn front(core: &Core, token: Option<&Token>) -> Result<Front, Fault> {
     let token = token.filter(|token| !token.expose().is_empty());
     let batch = token.filter(|token| BatchClaims::is_form(token));
-    let token_hash = match (token, batch) {
-        (Some(token), None) => Some(core.keys.token_hash(token)?),
-        _ => None,
-    };
-    let mut front = core.reads.front(token_hash).await?;
+    let mut front = core.reads.front(hash(core, token)?).await?;
     if let Some(token) = batch
         && let Some(claims) = BatchClaims::decode(&core.keys, token)?
     {
         front.found = callers::batch(&core.store, claims).await?;
     }
     Ok(front)
+}
+
+/// The same as it was read last, if that was kept by [`remember`]: a guess.
+pub fn guess(core: &Core, token: Option<&Token>) -> Result<Option<(Front, Guess)>, Fault> {
+    let Some(hash) = hash(core, token)? else {
+        return Ok(None);
+    };
+    let Some(front) = core.reads.front_as_read_last(&hash) else {
+        return Ok(None);
+    };
+    let guess = front.found.as_ref().and_then(|found| {
+        let mark = found.mark(front.mounts_revision)?;
+        Some(Guess::new(found.identity.token_id?, mark))
+    });
+    Ok(guess.map(|guess| (front, guess)))
+}
+
+/// Keeps what was just read for guesses. Uses that are counted leave nothing to guess.
+pub fn remember(core: &Core, front: &Front) {
+    if front
+        .found
+        .as_ref()
+        .is_some_and(|found| found.revisions.is_some() && found.identity.uses_left.is_none())
+    {
+        core.reads.remember_front(front);
+    }
+}
+
+/// The hash of a token that has a row.
+fn hash(core: &Core, token: Option<&Token>) -> Result<Option<Vec<u8>>, Fault> {
+    match token {
+        Some(token) if !token.expose().is_empty() && !BatchClaims::is_form(token) => {
+            Ok(Some(core.keys.token_hash(token)?))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// A use of a token that was just looked up. None: another request took its last one meanwhile.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{LeaseError, intents, reach_config, settle};
 use crate::core::Core;
-use crate::logical::{Fault, TokenIdentity};
+use crate::logical::{Fault, Guess, TokenIdentity};
 use crate::secret::Verifier;
 use crate::store::database::ConfigRow;
 use crate::store::leases::{self, Intent, Recorded};
@@ -41,6 +41,8 @@ pub struct Order<'a> {
     pub ttl_seconds: i64,
     /// Ceiling in seconds.
     pub max_ttl_seconds: i64,
+    /// Who asks is this guess; recording the intent proves it.
+    pub guess: Option<&'a Guess>,
 }
 
 /// How an order ended well, or not at all.
@@ -75,6 +77,7 @@ pub async fn issue(
         ttl_seconds: order.ttl_seconds,
         max_ttl_seconds: order.max_ttl_seconds,
         cap_at_us: order.token.batch_expires_at_us,
+        mark: order.guess.map(|guess| guess.mark().to_owned()),
     };
     // The recipe first: what the store then holds in place is never waited for on account of a definition.
     target.recipe_digest(order.recipe).await?;
@@ -86,6 +89,9 @@ pub async fn issue(
         Recorded::TokenEnded => return Err(Fault::unknown_caller().into()),
         Recorded::Stale => return Ok(Made::Stale),
     };
+    if let Some(guess) = order.guess {
+        guess.prove();
+    }
     let asked = ask(core, order, target, verifier, owners, cap_microseconds).await;
     match asked {
         Ok(()) => {

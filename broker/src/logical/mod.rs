@@ -7,6 +7,7 @@
 mod batch;
 mod envelope;
 mod fault;
+mod guess;
 mod operation;
 mod path_table;
 mod request;
@@ -16,6 +17,7 @@ mod token;
 pub use batch::BatchClaims;
 pub use envelope::Envelope;
 pub use fault::{Fault, FaultText};
+pub use guess::Guess;
 pub use operation::Operation;
 pub use path_table::{
     Access, Call, Captures, Existence, Field, Handler, Matched, PathSpec, PathTable, RunFuture,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Caller, Operation, Outcome, Request};
+use super::{Caller, Guess, Operation, Outcome, Request};
 use crate::core::Core;
 use crate::fields::{FieldType, FieldValue};
 use crate::mount::{Mount, MountTable};
@@ -28,7 +28,9 @@ pub enum Access {
     Optional,
     /// A token whose policies grant the operation.
     Token,
-    /// The same, and `sudo` on the path (contract 2.12).
+    /// The same. The handler has a [`Guess`] of who asks proved before anything comes of it: one may be tried first.
+    ProvenToken,
+    /// As `Token`, and `sudo` on the path (contract 2.12).
     Sudo,
 }
 
@@ -164,6 +166,8 @@ pub struct Call<'a> {
     pub fields: BTreeMap<&'static str, FieldValue>,
     /// Who calls; None on unauthenticated endpoints.
     pub caller: Option<&'a Caller>,
+    /// Caller and mounts are this guess.
+    pub guess: Option<&'a Guess>,
 }
 
 impl Call<'_> {
@@ -175,10 +179,15 @@ impl Call<'_> {
             .unwrap_or_default()
     }
 
+    /// The guess that all of this rests on, as long as the store has not proved it: then nothing may come of it.
+    pub fn unproven(&self) -> Option<&Guess> {
+        self.guess.filter(|guess| !guess.is_proven())
+    }
+
     /// The caller of an endpoint that is not open to nobody.
     pub fn caller(&self) -> &Caller {
         self.caller
-            .expect("the pipeline lets nobody through to an endpoint with Access::Token or Sudo")
+            .expect("the pipeline lets nobody through to an endpoint that asks for a token")
     }
 }
 

@@ -9,9 +9,10 @@ use crate::duration::Span;
 use crate::engine::{self, Engine};
 use crate::lease;
 use crate::logical::{
-    Access, Call, Caller, Envelope, Fault, Matched, Operation, Outcome, Request, Response,
+    Access, Call, Caller, Envelope, Fault, Guess, Matched, Operation, Outcome, Request, Response,
 };
 use crate::mount::{Mount, MountKind, MountState, MountTable};
+use crate::store::callers::Found;
 use crate::wrapping;
 
 /// A request that has been served or refused, with what `http` needs to put it into an envelope.
@@ -30,6 +31,15 @@ struct Route<'a> {
     mount: &'a Mount,
     engine: &'static Engine,
     matched: Option<Matched<'static>>,
+}
+
+impl Route<'_> {
+    /// Whether the handler can have a guess proved.
+    fn proves(&self) -> bool {
+        self.matched
+            .as_ref()
+            .is_some_and(|matched| matched.spec.access == Access::ProvenToken)
+    }
 }
 
 /// Serves a request.
@@ -88,8 +98,59 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
     if wrapping::is_endpoint(&request.path) {
         wrapping::find(core, &wrapping::named(request)?).await?;
     }
+    let token = request.client_token.as_ref();
+    // Where the handler can have a guess proved, the read that a request begins with is spared. Nothing is told of a guess
+    // that was not proved.
+    if let Some((front, guess)) = authority::guess(core, token)?
+        && let Some(route) = route(&front.mounts, &request.path)?.filter(Route::proves)
+    {
+        let began = Beginning {
+            found: front.found,
+            mounts: &front.mounts,
+            route: Some(route),
+            guess: Some(&guess),
+        };
+        let outcome = decide(core, request, trace, began).await;
+        if guess.is_proven() {
+            return outcome;
+        }
+        *trace = Trace::default();
+    }
     let front = authority::front(core, request.client_token.as_ref()).await?;
     let route = route(&front.mounts, &request.path)?;
+    if route.as_ref().is_some_and(Route::proves) {
+        authority::remember(core, &front);
+    }
+    let began = Beginning {
+        found: front.found,
+        mounts: &front.mounts,
+        route,
+        guess: None,
+    };
+    decide(core, request, trace, began).await
+}
+
+/// What a request begins with: who asks, if it is anybody, and where its path leads.
+struct Beginning<'a> {
+    found: Option<Found>,
+    mounts: &'a MountTable,
+    route: Option<Route<'a>>,
+    guess: Option<&'a Guess>,
+}
+
+/// Everything from the verdict to the answer.
+async fn decide(
+    core: &Arc<Core>,
+    request: &mut Request,
+    trace: &mut Trace,
+    began: Beginning<'_>,
+) -> Outcome {
+    let Beginning {
+        found,
+        mounts,
+        route,
+        guess,
+    } = began;
     let spec = route
         .as_ref()
         .and_then(|route| route.matched.as_ref())
@@ -102,8 +163,8 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
     let mut caller: Option<Caller> = match access {
         Access::Unauthenticated => None,
         Access::Optional if request.client_token.is_none() => None,
-        Access::Optional | Access::Token | Access::Sudo => {
-            let found = caller::identify(core, request, front.found).await?;
+        Access::Optional | Access::Token | Access::ProvenToken | Access::Sudo => {
+            let found = caller::identify(core, request, found).await?;
             let identity = &found.identity;
             trace.spent = identity.token_id.filter(|_| identity.uses_left == Some(0));
             Some(verdict::with_rules(core, found).await?)
@@ -129,10 +190,11 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
             core,
             request,
             mount,
-            mounts: &front.mounts,
+            mounts,
             captures: matched.captures.clone(),
             fields: coerced,
             caller: caller.as_ref(),
+            guess,
         };
         let is_there = mount.state == MountState::Active && exists(&call).await?;
         request.operation = if is_there {
@@ -142,7 +204,9 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         };
     }
 
-    if let (Some(caller), Access::Token | Access::Sudo) = (caller.as_mut(), access) {
+    if let (Some(caller), Access::Token | Access::ProvenToken | Access::Sudo) =
+        (caller.as_mut(), access)
+    {
         verdict::judge(caller, request, access == Access::Sudo)?;
     }
     let Route {
@@ -179,10 +243,11 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         core,
         request,
         mount,
-        mounts: &front.mounts,
+        mounts,
         captures: matched.captures,
         fields: coerced,
         caller: caller.as_ref(),
+        guess,
     };
     let mut response = match handler(&call).await {
         Ok(Some(response)) => response,

@@ -14,6 +14,21 @@ use crate::logical::{BatchClaims, TokenIdentity, TokenRow};
 /// Names and revisions of policies.
 pub type Revisions = Vec<(String, i64)>;
 
+/// The mark of all that decides what a token may, but for its life: where paths lead, and its policies, whose revisions are
+/// never used twice. An expression over a row that has the token's `policies`; [`Found::mark`] is the same text.
+macro_rules! caller_mark {
+    ($token:literal) => {
+        concat!(
+            "concat_ws(' ', (select m.revision from leasehold_broker.mount_revision m), \
+             (select string_agg(p.revision::text, ' ' order by p.revision) \
+                from leasehold_broker.policies p where p.name = any(",
+            $token,
+            ".policies)))"
+        )
+    };
+}
+pub(super) use caller_mark;
+
 /// A live token, with what the pipeline must still look at.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -28,6 +43,22 @@ pub struct Found {
 }
 
 impl Found {
+    /// The mark it was read under, where the table of mounts had this one. None: its policies were not read.
+    pub fn mark(&self, mounts: Uuid) -> Option<String> {
+        let mut revisions: Vec<i64> = self
+            .revisions
+            .as_ref()?
+            .iter()
+            .map(|(_, revision)| *revision)
+            .collect();
+        revisions.sort_unstable();
+        let mut mark = mounts.to_string();
+        for revision in revisions {
+            mark.push_str(&format!(" {revision}"));
+        }
+        Some(mark)
+    }
+
     /// Whether an address is one it may come from.
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
         self.bound_cidrs.is_empty()

@@ -2,18 +2,21 @@
 
 use sqlx::{PgExecutor, Row};
 
+use super::callers::caller_mark;
 use super::leases::{Intent, Recorded, placed};
 
 /// As the statement for one, but rows that somebody is changing are passed over: those intents do not stand this time.
 /// Waiting with locks on other callers' rows could run in a circle.
-const RECORD_ALL: &str = "\
+const RECORD_ALL: &str = concat!(
+    "\
 with recursive asked as (
     select * from unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::uuid[], $7::text[], $8::bigint[],
-                         $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])
+                         $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+                         $15::text[])
         with ordinality as a (lease_id, mount_id, path, config_id, config_revision, target_id, role, role_revision, recipe,
-                              login, token_id, ttl_seconds, max_ttl_seconds, cap_at_us, ordinal)
+                              login, token_id, ttl_seconds, max_ttl_seconds, cap_at_us, mark, ordinal)
 ), token as materialized (
-    select t.token_id from leasehold_broker.tokens t
+    select t.token_id, t.policies from leasehold_broker.tokens t
      where t.token_id = any($11::bigint[]) and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())
        for share skip locked
 ), mount as materialized (
@@ -37,6 +40,10 @@ with recursive asked as (
            array_agg((extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint order by depth) as ttls,
            array_agg(revision order by depth) as revisions
       from line group by first_id
+), proof as materialized (
+    select token.token_id, ",
+    caller_mark!("token"),
+    " as mark from token
 ), placed as (
     insert into leasehold_broker.leases
         (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, ttl_seconds, max_ttl_seconds,
@@ -49,14 +56,17 @@ with recursive asked as (
       join role on role.mount_id = a.mount_id and role.name = a.role and role.revision = a.role_revision
       join config on config.config_id = a.config_id and config.revision = a.config_revision and config.target_id = a.target_id
       left join token on token.token_id = a.token_id
+      left join proof on proof.token_id = a.token_id
       left join chain on chain.first_id = a.token_id
-     where (a.token_id is null or (token.token_id is not null and not chain.dead))
+     where (a.mark is null or a.mark = proof.mark)
+       and (a.token_id is null or (token.token_id is not null and not chain.dead))
        and (a.cap_at_us is null or a.cap_at_us > extract(epoch from clock_timestamp()) * 1000000)
     returning lease_id
 )
 select a.ordinal, chain.accessors, chain.ttls, chain.revisions,
        (a.cap_at_us - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap
-  from asked a join placed on placed.lease_id = a.lease_id left join chain on chain.first_id = a.token_id";
+  from asked a join placed on placed.lease_id = a.lease_id left join chain on chain.first_id = a.token_id"
+);
 
 /// Writes down those that stand; None for the others.
 pub async fn record_all(
@@ -82,6 +92,12 @@ pub async fn record_all(
         .bind(numbers(|i| i.ttl_seconds))
         .bind(numbers(|i| i.max_ttl_seconds))
         .bind(maybe(|i| i.cap_at_us))
+        .bind(
+            intents
+                .iter()
+                .map(|i| i.mark.as_deref())
+                .collect::<Vec<Option<&str>>>(),
+        )
         .fetch_all(store)
         .await?;
     let mut recorded: Vec<Option<Recorded>> = intents.iter().map(|_| None).collect();

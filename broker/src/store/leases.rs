@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::callers::caller_mark;
 use super::outbox::{self, OutboxRow};
 use crate::target::Owner;
 
@@ -39,6 +40,8 @@ pub struct Intent {
     pub max_ttl_seconds: i64,
     /// A batch token's own end, microseconds since the epoch.
     pub cap_at_us: Option<i64>,
+    /// The mark of the caller it was decided on ([`super::callers`]), if that was not read in this request.
+    pub mark: Option<String>,
 }
 
 /// How the recording of an intent ended.
@@ -52,7 +55,7 @@ pub enum Recorded {
     },
     /// The token has ended meanwhile.
     TokenEnded,
-    /// Mount, role or configuration has changed or gone since it was read.
+    /// Mount, role or configuration has changed or gone since it was read, or the caller's mark.
     Stale,
 }
 
@@ -62,7 +65,7 @@ macro_rules! record {
         concat!(
             "\
 with recursive token as (
-    select token_id from leasehold_broker.tokens
+    select token_id, policies from leasehold_broker.tokens
      where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) ",
             $hold,
             "
@@ -72,39 +75,41 @@ with recursive token as (
     union all
     select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
       from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t
-), mount as (
-    select mount_id from leasehold_broker.mounts where mount_id = $2 and state = 'active' ",
+), chain as materialized (
+    select coalesce(bool_or(ended_at is not null or expires_at <= clock_timestamp()), false) as dead,
+           array_agg(accessor order by depth) as accessors,
+           array_agg((extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint order by depth) as ttls,
+           array_agg(revision order by depth) as revisions
+      from line
+), base as (
+    select m.mount_id, r.name as role, c.config_id
+      from leasehold_broker.mounts m, leasehold_broker.database_roles r, leasehold_broker.database_configs c
+     where m.mount_id = $2 and m.state = 'active'
+       and r.mount_id = $2 and r.name = $7 and r.revision = $8
+       and c.config_id = $4 and c.revision = $5 and c.state = 'live' and c.target_id = $6 ",
             $hold,
             "
-), role as (
-    select name from leasehold_broker.database_roles where mount_id = $2 and name = $7 and revision = $8 ",
-            $hold,
-            "
-), config as (
-    select config_id from leasehold_broker.database_configs
-     where config_id = $4 and revision = $5 and state = 'live' and target_id = $6 ",
-            $hold,
-            "
-), alive as (
+), alive as materialized (
     select ($11::bigint is null or exists (select from token))
-       and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp())
+       and not (select dead from chain)
        and ($14::bigint is null or $14 > extract(epoch from clock_timestamp()) * 1000000) as it
+), proof as (
+    select $15::text is null or $15 = (select ",
+            caller_mark!("token"),
+            " from token) as it
 ), placed as (
     insert into leasehold_broker.leases
         (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, ttl_seconds, max_ttl_seconds,
          cap_seconds, expires_at)
-    select $1, mount.mount_id, $3, config.config_id, $6, role.name, $9, $10, $11, $12, $13,
+    select $1, base.mount_id, $3, base.config_id, $6, base.role, $9, $10, $11, $12, $13,
            ceil($14 / 1000000.0 - extract(epoch from clock_timestamp()))::bigint,
            clock_timestamp() + $12 * interval '1 second'
-      from mount, role, config, alive where alive.it
+      from base, alive, proof where alive.it and proof.it
     returning lease_id
 )
-select (select it from alive) as alive,
-       exists (select from placed) as placed,
-       ($14 - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap,
-       array(select accessor from line order by depth) as accessors,
-       array(select (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint from line order by depth) as ttls,
-       array(select revision from line order by depth) as revisions"
+select alive.it as alive, exists (select from placed) as placed, chain.accessors, chain.ttls, chain.revisions,
+       ($14 - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap
+  from alive, chain"
         )
     };
 }
@@ -147,6 +152,7 @@ async fn write(
         .bind(intent.ttl_seconds)
         .bind(intent.max_ttl_seconds)
         .bind(intent.cap_at_us)
+        .bind(&intent.mark)
         .fetch_one(store)
         .await?;
     if !row.try_get::<bool, _>("alive")? {
@@ -277,12 +283,36 @@ select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.rol
     };
 }
 const FIND: &str = find!("", "");
-const FIND_WITH_MARKS: &str = find!(
+/// With who of those who are said to ask is alive and has the mark that is said to be its; one row at least.
+const FIND_WITH_MARKS: &str = concat!(
+    "\
+with recursive claimed as (
+    select distinct token_id, mark from unnest($2::bigint[], $3::text[]) as c (token_id, mark) where token_id is not null
+), line as (
+    select t.token_id as first_id, t.parent_id, t.ended_at, t.expires_at
+      from leasehold_broker.tokens t where t.token_id = any($2)
+    union all
+    select line.first_id, above.parent_id, above.ended_at, above.expires_at
+      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above
+), proven as (
+    select array_agg(c.token_id) as token_ids, array_agg(c.mark) as marks
+      from claimed c
+     cross join lateral (select t.policies from leasehold_broker.tokens t where t.token_id = c.token_id offset 0) token
+     where c.mark = ",
+    caller_mark!("token"),
+    "
+       and not exists (select from line where line.first_id = c.token_id
+                          and (line.ended_at is not null or line.expires_at <= clock_timestamp()))
+)
+select * from proven left join (",
+    find!(
     ", r.revision as role_revision, c.config_id, c.revision as config_revision, c.target_id as config_target_id",
     "
   left join leasehold_broker.database_roles r on r.mount_id = l.mount_id and r.name = l.role
   left join leasehold_broker.database_configs c
     on c.mount_id = r.mount_id and c.name = (r.settings ->> 'db_name') collate \"C\" and c.state = 'live'"
+    ),
+    ") found on true"
 );
 
 /// Those of these leases that are known, in any order: not of a token that has ended, nor dropped from sight by force.
@@ -303,19 +333,44 @@ pub struct RoleMark {
     pub config: Option<(Uuid, i64, Option<Uuid>)>,
 }
 
-/// The same, each with the mark of its role; None if that is not there any more.
+/// The same, each with the mark of its role; None if that is not there any more. And those of the claims, of a token and its
+/// caller's mark, that hold at this moment: the token lives and the mark is its.
 pub async fn find_all_with_marks(
     store: impl PgExecutor<'_>,
     lease_ids: &[String],
-) -> sqlx::Result<Vec<(LeaseRow, Option<RoleMark>)>> {
+    claims: &[Option<(i64, String)>],
+) -> sqlx::Result<Marked> {
+    let claims = || claims.iter().map(Option::as_ref);
+    let token_ids: Vec<_> = claims().map(|claim| claim.map(|(id, _)| *id)).collect();
+    let marks: Vec<_> = claims()
+        .map(|claim| claim.map(|(_, mark)| mark.as_str()))
+        .collect();
     let rows = sqlx::query(FIND_WITH_MARKS)
         .bind(lease_ids)
+        .bind(token_ids)
+        .bind(marks)
         .fetch_all(store)
         .await?;
-    rows.iter()
-        .map(|row| Ok((lease(row)?, mark(row)?)))
-        .collect()
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get::<Option<&str>, _>("lease_id")?.is_some() {
+            found.push((lease(row)?, mark(row)?));
+        }
+    }
+    let Some(any) = rows.first() else {
+        return Ok((found, Vec::new()));
+    };
+    let token_ids: Option<Vec<i64>> = any.try_get("token_ids")?;
+    let marks: Option<Vec<String>> = any.try_get("marks")?;
+    let proven = token_ids
+        .into_iter()
+        .flatten()
+        .zip(marks.into_iter().flatten());
+    Ok((found, proven.collect()))
 }
+
+/// Leases with the marks of their roles, and the claims that hold.
+pub type Marked = (Vec<(LeaseRow, Option<RoleMark>)>, Vec<(i64, String)>);
 
 fn mark(row: &PgRow) -> sqlx::Result<Option<RoleMark>> {
     let Some(revision) = row.try_get("role_revision")? else {

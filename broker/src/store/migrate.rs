@@ -16,6 +16,10 @@ static STEPS: &[(&str, &str)] = &[
         include_str!("../../../sql/broker/0003_ending_mounts.sql"),
     ),
     ("reads", include_str!("../../../sql/broker/0004_reads.sql")),
+    (
+        "lean leases",
+        include_str!("../../../sql/broker/0005_lean_leases.sql"),
+    ),
 ];
 
 /// The schema can not be brought up to date.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use uuid::Uuid;
 
@@ -14,25 +14,34 @@ use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
 use super::tokens;
 use crate::gather::{self, Gather};
-use crate::logical::TokenRow;
+use crate::logical::{Guess, TokenRow};
 use crate::mount::MountTable;
 use crate::warm::{Lent, Warm};
 
 /// Roles remembered at most; emptied when full, as what is in use comes back at once.
 const ROLES_MAX: usize = 4_096;
+/// The same for callers.
+const CALLERS_MAX: usize = 4_096;
 
 type Read<Q, A> = Arc<Gather<Q, sqlx::Result<A>>>;
 type RoleName = (Uuid, String);
 type RoleAndConfig = (RoleRow, Option<ConfigRow>);
+/// A token that is said to ask, and the mark that is said to be its.
+type Claim = (i64, String);
+/// Whether who is said to ask does; a lease, and the mark of its role if that is still there.
+type MarkedLease = (bool, Option<(LeaseRow, Option<RoleMark>)>);
 /// A lease, and its role if that is still there.
 type LeaseWithRole = (LeaseRow, Option<RoleAndConfig>);
 
 /// What a request begins with: who asks, if its token lives, and all mounts, at one moment.
+#[derive(Clone)]
 pub struct Front {
     /// The token, if it lives. Not a use of it.
     pub found: Option<Found>,
     /// Where paths lead.
     pub mounts: Arc<MountTable>,
+    /// The mark of these mounts.
+    pub mounts_revision: Uuid,
 }
 
 /// Where reads come together.
@@ -41,12 +50,13 @@ pub struct Reads {
     fronts: Read<Option<Vec<u8>>, (Uuid, Option<Found>)>,
     roles: Read<RoleName, Option<RoleAndConfig>>,
     leases: Read<String, Option<LeaseRow>>,
-    marked_leases: Read<String, Option<(LeaseRow, Option<RoleMark>)>>,
+    marked_leases: Read<(String, Option<Claim>), MarkedLease>,
     tokens: Read<Vec<u8>, Option<TokenRow>>,
     /// All mounts, and the mark under which they were read.
     mounts: RwLock<(Uuid, Arc<MountTable>)>,
     /// What was read last; never counts by itself.
     last_roles: Mutex<HashMap<RoleName, RoleAndConfig>>,
+    last_fronts: Mutex<HashMap<Vec<u8>, Front>>,
 }
 
 impl Reads {
@@ -61,6 +71,7 @@ impl Reads {
             tokens: Gather::new(gather::AT_MOST),
             mounts: RwLock::default(),
             last_roles: Mutex::default(),
+            last_fronts: Mutex::default(),
         }
     }
 
@@ -82,17 +93,37 @@ impl Reads {
             },
         );
         let (revision, found) = found.await?;
+        let (mounts_revision, mounts) = self.mounts_at(revision).await?;
         Ok(Front {
             found,
-            mounts: self.mounts_at(revision).await?,
+            mounts,
+            mounts_revision,
         })
     }
 
+    /// Keeps what was read for [`Reads::front_as_read_last`], where that may be asked for.
+    pub fn remember_front(&self, front: &Front) {
+        let Some(found) = &front.found else {
+            return;
+        };
+        let mut last = lock(&self.last_fronts);
+        if last.len() >= CALLERS_MAX {
+            last.clear();
+        }
+        last.insert(found.identity.token_hash.clone(), front.clone());
+    }
+
+    /// What a request of this token began with last, if it was kept: a guess, for who has it proved before anything comes
+    /// of it.
+    pub fn front_as_read_last(&self, token_hash: &[u8]) -> Option<Front> {
+        lock(&self.last_fronts).get(token_hash).cloned()
+    }
+
     /// The mounts as they were at this mark, or later.
-    async fn mounts_at(&self, revision: Uuid) -> sqlx::Result<Arc<MountTable>> {
+    async fn mounts_at(&self, revision: Uuid) -> sqlx::Result<(Uuid, Arc<MountTable>)> {
         let known = self.known_mounts();
         if known.0 == revision {
-            return Ok(known.1);
+            return Ok(known);
         }
         let mut store = self.store.acquire().await?;
         let (revision, table) = mounts::table(&mut *store).await?;
@@ -103,7 +134,7 @@ impl Reads {
             .write()
             .unwrap_or_else(|broken| broken.into_inner());
         *known = (revision, table.clone());
-        Ok(table)
+        Ok((revision, table))
     }
 
     fn known_mounts(&self) -> (Uuid, Arc<MountTable>) {
@@ -137,7 +168,7 @@ impl Reads {
     }
 
     fn remember(&self, name: RoleName, found: Option<&RoleAndConfig>) {
-        let mut last = self.last_roles();
+        let mut last = lock(&self.last_roles);
         match found {
             Some(found) => {
                 if last.len() >= ROLES_MAX {
@@ -153,13 +184,9 @@ impl Reads {
 
     /// The same as it was read last, by whatever request: a guess, for who has it proved before anything comes of it.
     pub fn role_as_read_last(&self, mount_id: Uuid, name: &str) -> Option<RoleAndConfig> {
-        self.last_roles().get(&(mount_id, name.to_owned())).cloned()
-    }
-
-    fn last_roles(&self) -> std::sync::MutexGuard<'_, HashMap<RoleName, RoleAndConfig>> {
-        self.last_roles
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner())
+        lock(&self.last_roles)
+            .get(&(mount_id, name.to_owned()))
+            .cloned()
     }
 
     /// All of a token, by its hash, if it lives. Not a use of it.
@@ -179,20 +206,42 @@ impl Reads {
         .await
     }
 
-    /// A lease as [`Reads::lease`] finds it, and its role with the live configuration that it names.
-    pub async fn lease_with_role(&self, lease_id: &str) -> sqlx::Result<Option<LeaseWithRole>> {
+    /// A lease as [`Reads::lease`] finds it, and its role with the live configuration that it names. Where it is asked for on
+    /// a guess, that is proved in the same moment, or nothing is found.
+    pub async fn lease_with_role(
+        &self,
+        lease_id: &str,
+        guess: Option<&Guess>,
+    ) -> sqlx::Result<Option<LeaseWithRole>> {
+        let claim = guess.map(|guess| (guess.token_id(), guess.mark().to_owned()));
         let found = gathered(
             &self.marked_leases,
             &self.store,
-            lease_id.to_owned(),
-            |mut store, ids| async move {
-                let found = leases::find_all_with_marks(&mut *store, &ids).await?;
+            (lease_id.to_owned(), claim),
+            |mut store, asked| async move {
+                let (ids, claims): (Vec<String>, Vec<Option<Claim>>) = asked.into_iter().unzip();
+                let (found, proven) =
+                    leases::find_all_with_marks(&mut *store, &ids, &claims).await?;
                 store.keep();
                 let of = |id: &String| found.iter().find(|(lease, _)| lease.lease_id == *id);
-                Ok(ids.iter().map(|id| of(id).cloned()).collect())
+                Ok(ids
+                    .iter()
+                    .zip(&claims)
+                    .map(|(id, claim)| {
+                        let holds = claim.as_ref().is_none_or(|claim| proven.contains(claim));
+                        (holds, of(id).cloned())
+                    })
+                    .collect())
             },
         );
-        let Some((lease, mark)) = found.await? else {
+        let (holds, found) = found.await?;
+        if !holds {
+            return Ok(None);
+        }
+        if let Some(guess) = guess {
+            guess.prove();
+        }
+        let Some((lease, mark)) = found else {
             return Ok(None);
         };
         let Some(mark) = mark else {
@@ -220,6 +269,10 @@ impl Reads {
         })
         .await
     }
+}
+
+fn lock<T>(last: &Mutex<T>) -> MutexGuard<'_, T> {
+    last.lock().unwrap_or_else(|broken| broken.into_inner())
 }
 
 fn mark_of((role, config): &RoleAndConfig) -> RoleMark {

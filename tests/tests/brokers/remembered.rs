@@ -1,6 +1,6 @@
 //! What a broker remembers is a guess: it counts only if it is still so when it is used, whoever has changed it.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use leasehold_tests::{Cluster, Engine, Options, Served, Setup};
 use serde_json::{Value, json};
 
@@ -60,5 +60,73 @@ fn what_another_broker_has_changed_counts_at_once() -> Result<()> {
     here.ask("r")?.expect(404)?;
     Engine::ready(&elsewhere, "db", cluster.port())?;
     assert_eq!(granted(&here)?, json!(3600));
+    Ok(())
+}
+
+/// What an application does, eight times at once: the statuses of its issues and of its renewals.
+fn statuses(engine: &Engine, lease: &str) -> Result<Vec<u16>> {
+    let one = || -> Result<[u16; 2]> {
+        let renewal = json!({ "lease_id": lease, "increment": 600 });
+        let renewed = engine.actor().put("sys/leases/renew", renewal)?;
+        Ok([engine.ask("r")?.status, renewed.status])
+    };
+    std::thread::scope(|threads| {
+        let all: Vec<_> = (0..8).map(|_| threads.spawn(one)).collect();
+        let mut seen = Vec::new();
+        for one in all {
+            seen.extend(one.join().ok().context("a thread that asks")??);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        Ok(seen)
+    })
+}
+
+#[test]
+fn who_asks_is_who_it_is_now() -> Result<()> {
+    const MAY: &str = "path \"db/creds/*\" { capabilities = [\"read\"] } \
+                       path \"sys/leases/renew\" { capabilities = [\"update\"] }";
+    const MAY_NOT: &str = "path \"db/creds/*\" { capabilities = [\"deny\"] } \
+                           path \"sys/leases/renew\" { capabilities = [\"deny\"] }";
+    let cluster = Cluster::start(Options::default())?;
+    let one = Served::start(&cluster, "store", "")?;
+    let two = one.beside(&Setup::default())?;
+    let engine = Engine::ready(&one.root(), "db", cluster.port())?;
+    let elsewhere = two.root();
+    let holder = one.holder(
+        "app",
+        MAY,
+        json!({ "ttl": "1h", "no_default_policy": true }),
+    )?;
+    let here = engine.seen_by(&holder);
+    let (lease, _) = engine.issue("r")?;
+    let policy = |text: &str| {
+        elsewhere
+            .put("sys/policies/acl/app", json!({ "policy": text }))?
+            .expect(204)
+    };
+
+    // Twice: the second time it is remembered.
+    for _ in 0..2 {
+        assert_eq!(statuses(&here, &lease)?, [200]);
+    }
+    policy(MAY_NOT)?;
+    assert_eq!(statuses(&here, &lease)?, [403]);
+    policy(MAY)?;
+    assert_eq!(statuses(&here, &lease)?, [200]);
+    elsewhere.delete("sys/policies/acl/app")?.expect(204)?;
+    assert_eq!(statuses(&here, &lease)?, [403]);
+    policy(MAY)?;
+    assert_eq!(statuses(&here, &lease)?, [200]);
+
+    // One alone goes another way.
+    policy(MAY_NOT)?;
+    here.ask("r")?.expect(403)?;
+    policy(MAY)?;
+    here.ask("r")?.expect(200)?;
+    let token = json!({ "token": holder.token() });
+    elsewhere.post("auth/token/revoke", token)?.expect(204)?;
+    here.ask("r")?.expect(403)?;
+    assert_eq!(statuses(&here, &lease)?, [403]);
     Ok(())
 }

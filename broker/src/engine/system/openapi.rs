@@ -210,7 +210,7 @@ impl Document {
             Access::Sudo => {
                 entry.insert("x-vault-sudo".into(), true.into());
             }
-            Access::Token => {}
+            Access::Token | Access::ProvenToken => {}
         }
         let mut served: Vec<Operation> = spec
             .operations

@@ -125,4 +125,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "brokers::several::a_role_that_another_broker_has_changed_counts_for_the_next_renewal",
         ],
     },
+    Mutant {
+        name: "callers-from-memory",
+        safety: "an issue is decided on token, policies and mounts as they are in the store when its intent is written",
+        file: "broker/src/store/leases.rs",
+        from: "where alive.it and proof.it",
+        to: "where alive.it and (proof.it or true)",
+        tests: &["brokers::remembered::who_asks_is_who_it_is_now"],
+    },
+    Mutant {
+        name: "callers-from-memory-together",
+        safety: "and so are issues that are written down together",
+        file: "broker/src/store/intents.rs",
+        from: "(a.mark is null or a.mark = proof.mark)",
+        to: "(a.mark is null or proof.mark <> '')",
+        tests: &["brokers::remembered::who_asks_is_who_it_is_now"],
+    },
+    Mutant {
+        name: "renewers-from-memory",
+        safety: "a renewal is decided on token and policies as they are in the store when its lease is read",
+        file: "broker/src/store/reads.rs",
+        from: "if !holds {",
+        to: "if !holds && lease_id.is_empty() {",
+        tests: &["brokers::remembered::who_asks_is_who_it_is_now"],
+    },
 ];

@@ -12,7 +12,11 @@ use crate::ttl;
 pub(super) async fn renew(call: &Call<'_>) -> Outcome {
     let core = call.core;
     let lease_id = lease_id(call)?;
-    let Some((lease, role)) = core.reads.lease_with_role(lease_id).await? else {
+    let found = core.reads.lease_with_role(lease_id, call.guess).await?;
+    let Some((lease, role)) = found else {
+        if call.unproven().is_some() {
+            return Err(Fault::unknown_caller());
+        }
         if tokens_by_path::find(&core.store, lease_id).await?.is_some() {
             return Err(Fault::bad("tokens cannot be renewed through this endpoint"));
         }
