@@ -35,7 +35,8 @@ impl Default for Settings {
     }
 }
 
-/// Shared by all requests. Holds no fact about tokens, policies, mounts or leases: those are read in each request.
+/// Shared by all requests. Holds no fact about tokens, policies, mounts or leases: those are read, or
+/// proved, in each request.
 pub struct Core {
     /// The broker's own database. Statements live in `store`; handlers that need one transaction begin it here.
     pub store: PgPool,

@@ -21,6 +21,8 @@ const TEND_EVERY: Duration = Duration::from_secs(1);
 /// After a nudge it is asked more often, for a while: what was told to it has its effects now.
 const HOT_EVERY: Duration = Duration::from_millis(60);
 const HOT_FOR: Duration = Duration::from_secs(2);
+/// Nudged or not, there is so much time from one look to the next: what many requests leave is then dealt with together.
+const REST: Duration = Duration::from_millis(20);
 /// Failures in a row before the log hears of it.
 const FAILURES_TOLD: u32 = 2;
 /// Pause after a failure, at most.
@@ -119,6 +121,9 @@ async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
         }
         let hot = Instant::now() < hot_until && failures == 0;
         let wait = if hot { HOT_EVERY } else { pause };
+        if !stop.sleep(REST).await {
+            return;
+        }
         tokio::select! {
             () = nudged.notified() => hot_until = Instant::now() + HOT_FOR,
             going_on = stop.sleep(wait) => if !going_on { return },

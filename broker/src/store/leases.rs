@@ -387,12 +387,27 @@ fn mark(row: &PgRow) -> sqlx::Result<Option<RoleMark>> {
     Ok(Some(RoleMark { revision, config }))
 }
 
+/// Where a lease lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The target.
+    pub target_id: Uuid,
+    /// The answer of the target has not been written down yet.
+    pub is_intent: bool,
+}
+
 /// Where a lease lives, whoever still sees it.
-pub async fn target_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar("select target_id from leasehold_broker.leases where lease_id = $1")
-        .bind(lease_id)
-        .fetch_optional(store)
-        .await
+pub async fn place_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Place>> {
+    let found: Option<(Uuid, bool)> = sqlx::query_as(
+        "select target_id, state = 'intent' from leasehold_broker.leases where lease_id = $1",
+    )
+    .bind(lease_id)
+    .fetch_optional(store)
+    .await?;
+    Ok(found.map(|(target_id, is_intent)| Place {
+        target_id,
+        is_intent,
+    }))
 }
 
 /// Targets with leases at or below a prefix (without its trailing slash).

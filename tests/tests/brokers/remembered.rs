@@ -1,8 +1,9 @@
 //! What a broker remembers is a guess: it counts only if it is still so when it is used, whoever has changed it.
 
 use anyhow::{Context, Result};
-use leasehold_tests::{Cluster, Engine, Options, Served, Setup};
+use leasehold_tests::{Answer, Cluster, Engine, Options, Served, Setup};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The duration of a fresh lease of role `r`.
 fn granted(engine: &Engine) -> Result<Value> {
@@ -63,18 +64,13 @@ fn what_another_broker_has_changed_counts_at_once() -> Result<()> {
     Ok(())
 }
 
-/// What an application does, eight times at once: the statuses of its issues and of its renewals.
-fn statuses(engine: &Engine, lease: &str) -> Result<Vec<u16>> {
-    let one = || -> Result<[u16; 2]> {
-        let renewal = json!({ "lease_id": lease, "increment": 600 });
-        let renewed = engine.actor().put("sys/leases/renew", renewal)?;
-        Ok([engine.ask("r")?.status, renewed.status])
-    };
+/// What eight who ask for the same thing at once are answered: every status once.
+fn statuses(ask: impl Fn() -> Result<Answer> + Sync) -> Result<Vec<u16>> {
     std::thread::scope(|threads| {
-        let all: Vec<_> = (0..8).map(|_| threads.spawn(one)).collect();
+        let all: Vec<_> = (0..8).map(|_| threads.spawn(&ask)).collect();
         let mut seen = Vec::new();
         for one in all {
-            seen.extend(one.join().ok().context("a thread that asks")??);
+            seen.push(one.join().ok().context("a thread that asks")??.status);
         }
         seen.sort_unstable();
         seen.dedup();
@@ -106,18 +102,45 @@ fn who_asks_is_who_it_is_now() -> Result<()> {
             .expect(204)
     };
 
-    // Twice: the second time it is remembered.
-    for _ in 0..2 {
-        assert_eq!(statuses(&here, &lease)?, [200]);
+    let issue = || here.ask("r");
+    let renew = || {
+        let renewal = json!({ "lease_id": lease, "increment": 600 });
+        here.actor().put("sys/leases/renew", renewal)
+    };
+    let kinds: [&(dyn Fn() -> Result<Answer> + Sync); 2] = [&issue, &renew];
+
+    for kind in kinds {
+        // Twice: the second time it is remembered.
+        for _ in 0..2 {
+            assert_eq!(statuses(kind)?, [200]);
+        }
+        policy(MAY_NOT)?;
+        assert_eq!(statuses(kind)?, [403]);
+        policy(MAY)?;
+        assert_eq!(statuses(kind)?, [200]);
+        elsewhere.delete("sys/policies/acl/app")?.expect(204)?;
+        assert_eq!(statuses(kind)?, [403]);
+        policy(MAY)?;
+        assert_eq!(statuses(kind)?, [200]);
     }
+
+    // Seven wait while the first is held up, and go together then, as they were remembered.
     policy(MAY_NOT)?;
-    assert_eq!(statuses(&here, &lease)?, [403]);
+    std::thread::scope(|threads| -> Result<()> {
+        let holding = threads.spawn(|| {
+            const HELD: &str = "begin; lock table leasehold_broker.leases in exclusive mode; select pg_sleep(1); commit";
+            cluster.psql_in("store", HELD)
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(statuses(issue)?, [403]);
+        holding
+            .join()
+            .ok()
+            .context("a thread that holds")?
+            .map(drop)
+    })?;
     policy(MAY)?;
-    assert_eq!(statuses(&here, &lease)?, [200]);
-    elsewhere.delete("sys/policies/acl/app")?.expect(204)?;
-    assert_eq!(statuses(&here, &lease)?, [403]);
-    policy(MAY)?;
-    assert_eq!(statuses(&here, &lease)?, [200]);
+    assert_eq!(statuses(issue)?, [200]);
 
     // One alone goes another way.
     policy(MAY_NOT)?;
@@ -126,7 +149,7 @@ fn who_asks_is_who_it_is_now() -> Result<()> {
     here.ask("r")?.expect(200)?;
     let token = json!({ "token": holder.token() });
     elsewhere.post("auth/token/revoke", token)?.expect(204)?;
-    here.ask("r")?.expect(403)?;
-    assert_eq!(statuses(&here, &lease)?, [403]);
+    renew()?.expect(403)?;
+    issue()?.expect(403)?;
     Ok(())
 }

@@ -47,8 +47,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "guess-unproved",
         safety: "a role or connection that was remembered counts only if it is still the same",
         file: "broker/src/store/leases.rs",
-        from: " and name = $7 and revision = $8 ",
-        to: " and name = $7 and $8::bigint > 0 ",
+        from: "r.name = $7 and r.revision = $8",
+        to: "r.name = $7 and $8::bigint > 0",
         tests: &["brokers::remembered::what_another_broker_has_changed_counts_at_once"],
     },
     Mutant {
