@@ -51,7 +51,14 @@ pub(super) async fn confirm(core: &Core, errands: &errands::Errands) {
     if unconfirmed.is_empty() {
         return;
     }
-    if let Err(error) = leases::confirm(&core.store, &unconfirmed).await {
+    if let Err(error) = written(core, &unconfirmed).await {
         tracing::warn!(leases = unconfirmed.len(), %error, "could not confirm leases; they will be settled");
     }
+}
+
+async fn written(core: &Core, lease_ids: &[String]) -> sqlx::Result<()> {
+    let mut store = core.warm.acquire().await?;
+    leases::confirm(&mut *store, lease_ids).await?;
+    store.keep();
+    Ok(())
 }

@@ -479,10 +479,13 @@ macro_rules! held {
     };
 }
 
-/// The target has these: they are leases now. What has ended meanwhile is not revived.
+/// The target has these: they are leases now. What has ended meanwhile is not revived. Nobody waits for the disk: what is
+/// lost of this with the server is settled.
 pub async fn confirm(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query(held!(
-        "update leasehold_broker.leases l set state = 'issued' from held where l.lease_id = held.lease_id and l.state = 'intent'"
+        "update leasehold_broker.leases l set state = 'issued' \
+           from held, set_config('synchronous_commit', 'off', true) \
+          where l.lease_id = held.lease_id and l.state = 'intent'"
     ))
     .bind(lease_ids)
     .execute(store)
