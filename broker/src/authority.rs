@@ -181,12 +181,11 @@ pub fn guess(core: &Core, token: Option<&Token>) -> Result<Option<(Front, Guess)
 
 /// Keeps what was just read for guesses. Uses that are counted leave nothing to guess.
 pub fn remember(core: &Core, front: &Front) {
-    if front
-        .found
-        .as_ref()
-        .is_some_and(|found| found.revisions.is_some() && found.identity.uses_left.is_none())
+    if let Some(found) = &front.found
+        && found.revisions.is_some()
+        && found.identity.uses_left.is_none()
     {
-        core.reads.remember_front(front);
+        core.reads.remember_caller(found);
     }
 }
 

@@ -34,7 +34,6 @@ type MarkedLease = (bool, Option<(LeaseRow, Option<RoleMark>)>);
 type LeaseWithRole = (LeaseRow, Option<RoleAndConfig>);
 
 /// What a request begins with: who asks, if its token lives, and all mounts, at one moment.
-#[derive(Clone)]
 pub struct Front {
     /// The token, if it lives. Not a use of it.
     pub found: Option<Found>,
@@ -56,7 +55,7 @@ pub struct Reads {
     mounts: RwLock<(Uuid, Arc<MountTable>)>,
     /// What was read last; never counts by itself.
     last_roles: Mutex<HashMap<RoleName, RoleAndConfig>>,
-    last_fronts: Mutex<HashMap<Vec<u8>, Front>>,
+    last_callers: Mutex<HashMap<Vec<u8>, Found>>,
 }
 
 impl Reads {
@@ -71,7 +70,7 @@ impl Reads {
             tokens: Gather::new(gather::AT_MOST),
             mounts: RwLock::default(),
             last_roles: Mutex::default(),
-            last_fronts: Mutex::default(),
+            last_callers: Mutex::default(),
         }
     }
 
@@ -101,22 +100,25 @@ impl Reads {
         })
     }
 
-    /// Keeps what was read for [`Reads::front_as_read_last`], where that may be asked for.
-    pub fn remember_front(&self, front: &Front) {
-        let Some(found) = &front.found else {
-            return;
-        };
-        let mut last = lock(&self.last_fronts);
+    /// Keeps who was found for [`Reads::front_as_read_last`], where that may be asked for.
+    pub fn remember_caller(&self, found: &Found) {
+        let mut last = lock(&self.last_callers);
         if last.len() >= CALLERS_MAX {
             last.clear();
         }
-        last.insert(found.identity.token_hash.clone(), front.clone());
+        last.insert(found.identity.token_hash.clone(), found.clone());
     }
 
-    /// What a request of this token began with last, if it was kept: a guess, for who has it proved before anything comes
-    /// of it.
+    /// Who this token was when that was kept, and the mounts as they were read last: a guess, for who has it proved before
+    /// anything comes of it.
     pub fn front_as_read_last(&self, token_hash: &[u8]) -> Option<Front> {
-        lock(&self.last_fronts).get(token_hash).cloned()
+        let found = lock(&self.last_callers).get(token_hash).cloned()?;
+        let (mounts_revision, mounts) = self.known_mounts();
+        Some(Front {
+            found: Some(found),
+            mounts,
+            mounts_revision,
+        })
     }
 
     /// The mounts as they were at this mark, or later.
