@@ -109,7 +109,7 @@ const EXCEPTIONS: [(&str, &str); 5] = [
     // The hook on commands that want a database to themselves.
     ("pg_ext/src/ffi/commands.rs", "crate::worker::aside;"),
     // A noun of the seam: an owner as rows have it and targets are told it.
-    ("broker/src/store/leases.rs", "crate::target::Owner;"),
+    ("broker/src/store/intents.rs", "crate::target::Owner;"),
     // Likewise a lease as its target holds it, to be taken into the index.
     ("broker/src/store/comparison.rs", "crate::target::Held;"),
 ];

@@ -6,8 +6,7 @@ use crate::core::Core;
 use crate::gather::{self, Gather};
 use crate::logical::Fault;
 use crate::store::growth::Table;
-use crate::store::intents;
-use crate::store::leases::{self, Intent, Recorded};
+use crate::store::intents::{self, Intent, Recorded};
 use crate::store::together::together;
 use crate::warm::Lent;
 
@@ -27,14 +26,14 @@ pub(super) async fn record(core: &Arc<Core>, intent: Intent) -> Result<Recorded,
     core.growth.added(Table::Leases);
     match together(&core.intents.0, &core.warm, intent.clone(), record_all).await {
         Some(recorded) => Ok(recorded),
-        None => Ok(leases::record(&core.store, &intent).await?),
+        None => Ok(intents::record(&core.store, &intent).await?),
     }
 }
 
 async fn record_all(mut store: Lent, batch: Vec<Intent>) -> sqlx::Result<Vec<Option<Recorded>>> {
     let recorded = match batch.as_slice() {
         // One alone costs the server less by a statement for one.
-        [alone] => vec![leases::try_record(&mut *store, alone).await?],
+        [alone] => vec![intents::try_record(&mut *store, alone).await?],
         batch => intents::record_all(&mut *store, batch).await?,
     };
     store.keep();

@@ -11,7 +11,8 @@ use crate::core::Core;
 use crate::logical::{Fault, Guess, TokenIdentity};
 use crate::secret::Verifier;
 use crate::store::database::ConfigRow;
-use crate::store::leases::{self, Intent, Recorded};
+use crate::store::intents::{Intent, Recorded, owner_chain};
+use crate::store::leases;
 use crate::target::{Issue, Owner, Recipe, Refusal, Target, TargetError};
 
 /// From the intent to the target's answer.
@@ -159,7 +160,7 @@ async fn ask(
             // A parent may have ended and left this token an orphan since the chain was read.
             Some(Refusal::OwnerEnded) if again => {
                 let now = match order.token.token_id {
-                    Some(token_id) => leases::owners(&core.store, token_id)
+                    Some(token_id) => owner_chain(&core.store, token_id)
                         .await
                         .map_err(|error| (error.into(), in_doubt))?,
                     None => None,

@@ -1,12 +1,224 @@
-//! Many intents in one statement: each stands or not by itself, and nothing is waited for.
+//! Intents: what is written down of a lease before its target is asked, one alone or many in one statement.
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
+use uuid::Uuid;
 
 use super::callers::caller_mark;
-use super::leases::{Intent, Recorded, placed};
+use crate::target::Owner;
 
-/// As the statement for one, but rows that somebody is changing are passed over: those intents do not stand this time.
-/// Waiting with locks on other callers' rows could run in a circle.
+/// What an intent says before the target is asked.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The full request path and 24 characters.
+    pub lease_id: String,
+    /// The mount, which must be active.
+    pub mount_id: Uuid,
+    /// Below the mount.
+    pub path: String,
+    /// The configuration, which must be live and unchanged.
+    pub config_id: Uuid,
+    /// Its revision as read.
+    pub config_revision: i64,
+    /// Its target as read.
+    pub target_id: Uuid,
+    /// The role, which must be unchanged.
+    pub role: String,
+    /// Its revision as read.
+    pub role_revision: i64,
+    /// Name of the recipe on the target.
+    pub recipe: String,
+    /// Name of the login.
+    pub login: String,
+    /// The token, or a batch token's parent, which must live; None = an orphan batch token's.
+    pub token_id: Option<i64>,
+    /// Seconds granted.
+    pub ttl_seconds: i64,
+    /// Ceiling in seconds.
+    pub max_ttl_seconds: i64,
+    /// A batch token's own end, microseconds since the epoch.
+    pub cap_at_us: Option<i64>,
+    /// The mark of the caller it was decided on ([`super::callers`]), if that was not read in this request.
+    pub mark: Option<String>,
+}
+
+/// How the recording of an intent ended.
+pub enum Recorded {
+    /// It stands. The token and those above it, as the target must know them; what is left of a batch token.
+    Placed {
+        /// Chain of owners, the token first.
+        owners: Vec<Owner>,
+        /// Microseconds a batch token has left.
+        cap_microseconds: Option<i64>,
+    },
+    /// The token has ended meanwhile.
+    TokenEnded,
+    /// Mount, role or configuration has changed or gone since it was read, or the caller's mark.
+    Stale,
+}
+
+/// The statement that writes one intent down; what it builds on is held in place.
+macro_rules! record {
+    ($hold:literal) => {
+        concat!(
+            "\
+with recursive token as (
+    select token_id, policies from leasehold_broker.tokens
+     where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) ",
+            $hold,
+            "
+), line as (
+    select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth
+      from leasehold_broker.tokens where token_id = $11
+    union all
+    select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
+      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t
+), chain as materialized (
+    select coalesce(bool_or(ended_at is not null or expires_at <= clock_timestamp()), false) as dead,
+           array_agg(accessor order by depth) as accessors,
+           array_agg((extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint order by depth) as ttls,
+           array_agg(revision order by depth) as revisions
+      from line
+), base as (
+    select m.mount_id, r.name as role, c.config_id
+      from leasehold_broker.mounts m, leasehold_broker.database_roles r, leasehold_broker.database_configs c
+     where m.mount_id = $2 and m.state = 'active'
+       and r.mount_id = $2 and r.name = $7 and r.revision = $8
+       and c.config_id = $4 and c.revision = $5 and c.state = 'live' and c.target_id = $6 ",
+            $hold,
+            "
+), alive as materialized (
+    select ($11::bigint is null or exists (select from token))
+       and not (select dead from chain)
+       and ($14::bigint is null or $14 > extract(epoch from clock_timestamp()) * 1000000) as it
+), proof as (
+    select $15::text is null or $15 = (select ",
+            caller_mark!("token"),
+            " from token) as it
+), placed as (
+    insert into leasehold_broker.leases
+        (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, ttl_seconds, max_ttl_seconds,
+         cap_seconds, expires_at)
+    select $1, base.mount_id, $3, base.config_id, $6, base.role, $9, $10, $11, $12, $13,
+           ceil($14 / 1000000.0 - extract(epoch from clock_timestamp()))::bigint,
+           clock_timestamp() + $12 * interval '1 second'
+      from base, alive, proof where alive.it and proof.it
+    returning lease_id
+)
+select alive.it as alive, exists (select from placed) as placed, chain.accessors, chain.ttls, chain.revisions,
+       ($14 - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap
+  from alive, chain"
+        )
+    };
+}
+/// Waits for whoever is changing what the intent builds on.
+const RECORD: &str = record!("for share");
+/// Finds nothing where somebody is changing it.
+const TRY_RECORD: &str = record!("for share skip locked");
+
+/// Writes an intent down, if everything it builds on still stands; holds all of that in place until it is committed.
+pub async fn record(store: impl PgExecutor<'_>, intent: &Intent) -> sqlx::Result<Recorded> {
+    write(store, RECORD, intent).await
+}
+
+/// The same, waiting for nobody. None: it does not stand, or can not be written without waiting.
+pub async fn try_record(
+    store: impl PgExecutor<'_>,
+    intent: &Intent,
+) -> sqlx::Result<Option<Recorded>> {
+    let recorded = write(store, TRY_RECORD, intent).await?;
+    Ok(Some(recorded).filter(|recorded| matches!(recorded, Recorded::Placed { .. })))
+}
+
+async fn write(
+    store: impl PgExecutor<'_>,
+    statement: &'static str,
+    intent: &Intent,
+) -> sqlx::Result<Recorded> {
+    let row = sqlx::query(statement)
+        .bind(&intent.lease_id)
+        .bind(intent.mount_id)
+        .bind(&intent.path)
+        .bind(intent.config_id)
+        .bind(intent.config_revision)
+        .bind(intent.target_id)
+        .bind(&intent.role)
+        .bind(intent.role_revision)
+        .bind(&intent.recipe)
+        .bind(&intent.login)
+        .bind(intent.token_id)
+        .bind(intent.ttl_seconds)
+        .bind(intent.max_ttl_seconds)
+        .bind(intent.cap_at_us)
+        .bind(&intent.mark)
+        .fetch_one(store)
+        .await?;
+    if !row.try_get::<bool, _>("alive")? {
+        return Ok(Recorded::TokenEnded);
+    }
+    if !row.try_get::<bool, _>("placed")? {
+        return Ok(Recorded::Stale);
+    }
+    placed(&row)
+}
+
+/// What the target must know of the token of an intent that stands.
+fn placed(row: &PgRow) -> sqlx::Result<Recorded> {
+    let accessors: Option<Vec<String>> = row.try_get("accessors")?;
+    let ttls: Option<Vec<Option<i64>>> = row.try_get("ttls")?;
+    let revisions: Option<Vec<i64>> = row.try_get("revisions")?;
+    let owners = accessors
+        .into_iter()
+        .flatten()
+        .zip(ttls.into_iter().flatten())
+        .zip(revisions.into_iter().flatten())
+        .map(|((accessor, ttl_microseconds), revision)| Owner {
+            accessor,
+            ttl_microseconds,
+            revision,
+        })
+        .collect();
+    Ok(Recorded::Placed {
+        owners,
+        cap_microseconds: row.try_get("cap")?,
+    })
+}
+
+/// The chain of owners of a token as it is now; None if it no longer lives.
+pub async fn owner_chain(
+    store: impl PgExecutor<'_>,
+    token_id: i64,
+) -> sqlx::Result<Option<Vec<Owner>>> {
+    let rows = sqlx::query(
+        "with recursive line as ( \
+             select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth \
+               from leasehold_broker.tokens where token_id = $1 \
+             union all \
+             select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1 \
+               from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t) \
+         select accessor, (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint as ttl, revision, \
+                ended_at is not null or coalesce(expires_at <= clock_timestamp(), false) as dead \
+           from line order by depth",
+    )
+    .bind(token_id)
+    .fetch_all(store)
+    .await?;
+    let mut owners = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get("dead")? {
+            return Ok(None);
+        }
+        owners.push(Owner {
+            accessor: row.try_get("accessor")?,
+            ttl_microseconds: row.try_get("ttl")?,
+            revision: row.try_get("revision")?,
+        });
+    }
+    Ok(Some(owners).filter(|owners| !owners.is_empty()))
+}
+
+/// As the statement for one that waits for nobody; each stands or not by itself. Waiting for rows that somebody is changing,
+/// with locks on other callers' rows, could run in a circle.
 const RECORD_ALL: &str = concat!(
     "\
 with recursive asked as (
@@ -75,7 +287,7 @@ pub async fn record_all(
 ) -> sqlx::Result<Vec<Option<Recorded>>> {
     let texts = |of: fn(&Intent) -> &str| intents.iter().map(of).collect::<Vec<&str>>();
     let numbers = |of: fn(&Intent) -> i64| intents.iter().map(of).collect::<Vec<i64>>();
-    let ids = |of: fn(&Intent) -> uuid::Uuid| intents.iter().map(of).collect::<Vec<_>>();
+    let ids = |of: fn(&Intent) -> Uuid| intents.iter().map(of).collect::<Vec<_>>();
     let maybe = |of: fn(&Intent) -> Option<i64>| intents.iter().map(of).collect::<Vec<_>>();
     let rows = sqlx::query(RECORD_ALL)
         .bind(texts(|i| &i.lease_id))

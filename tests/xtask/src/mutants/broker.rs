@@ -46,7 +46,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "guess-unproved",
         safety: "a role or connection that was remembered counts only if it is still the same",
-        file: "broker/src/store/leases.rs",
+        file: "broker/src/store/intents.rs",
         from: "r.name = $7 and r.revision = $8",
         to: "r.name = $7 and $8::bigint > 0",
         tests: &["brokers::remembered::what_another_broker_has_changed_counts_at_once"],
@@ -128,7 +128,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "callers-from-memory",
         safety: "an issue is decided on token, policies and mounts as they are in the store when its intent is written",
-        file: "broker/src/store/leases.rs",
+        file: "broker/src/store/intents.rs",
         from: "where alive.it and proof.it",
         to: "where alive.it and (proof.it or true)",
         tests: &["brokers::remembered::who_asks_is_who_it_is_now"],
