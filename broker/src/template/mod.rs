@@ -11,7 +11,7 @@ mod parser;
 mod render;
 mod value;
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use rand::rngs::StdRng;
 use rand::{CryptoRng, SeedableRng};
@@ -59,15 +59,12 @@ impl Template {
     /// Reads a template, the empty text being the default one, and renders it once with empty
     /// names: what fails then is refused.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
-        static BY_DEFAULT: OnceLock<Template> = OnceLock::new();
-        if !text.is_empty() {
-            return Template::read(text);
+        static BY_DEFAULT: LazyLock<Result<Template, TemplateError>> =
+            LazyLock::new(|| Template::read(DEFAULT));
+        match text {
+            "" => BY_DEFAULT.clone(),
+            text => Template::read(text),
         }
-        if let Some(known) = BY_DEFAULT.get() {
-            return Ok(known.clone());
-        }
-        let read = Template::read(DEFAULT)?;
-        Ok(BY_DEFAULT.get_or_init(|| read).clone())
     }
 
     fn read(text: &str) -> Result<Template, TemplateError> {
