@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{LeaseError, Notice, end_owner, outbox, reach, settle};
+use super::{LeaseError, Notice, end_owner, outbox};
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::store::leases::{self, Place};
@@ -20,8 +20,6 @@ use crate::target::{Ended, LeaseState, Target, TargetError};
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// After that a session alive is an error.
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
-/// One look waits so long for something to see.
-const LOOK_FOR: Duration = Duration::from_millis(500);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
 /// Leases waited for in one call.
@@ -66,7 +64,13 @@ pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<E
         return end_below(core, lease_id, target_id, mode).await;
     }
     // One call is not long: it is written down only if it fails.
-    match see_one_through(core, target_id, lease_id, is_intent).await {
+    let lease_ids = [lease_id.to_owned()];
+    let intents = if is_intent { &lease_ids[..] } else { &[] };
+    let ended = match outbox::revoke(core, target_id, &lease_ids, intents).await {
+        Ok(target) => wait_all(core, &target, &lease_ids).await,
+        Err(error) => Err(error),
+    };
+    match ended {
         Ok(()) => Ok(End::Done),
         Err(error) if error.is_absence() => {
             leases::accept_ends_below(&core.store, lease_id, target_id, false, false).await?;
@@ -145,42 +149,6 @@ async fn end_below(
     }
 }
 
-/// Ends one lease on its target, and waits until nobody has access through it; its row goes then. An unconfirmed one is
-/// settled first, or it could still come.
-async fn see_one_through(
-    core: &Core,
-    target_id: Uuid,
-    lease_id: &str,
-    is_intent: bool,
-) -> Result<(), LeaseError> {
-    let lease_ids = [lease_id.to_owned()];
-    if is_intent {
-        let target = outbox::any(core, target_id).await?;
-        settle::settle(core, &target, &lease_ids).await?;
-    }
-    let began = Instant::now();
-    // Told and looked at on one way: most have no session, and are gone at the first look.
-    let (target, rows) = reach::ask(core, target_id, |target| {
-        let lease_ids = lease_ids.clone();
-        async move {
-            target.revoke(&lease_ids).await?;
-            let rows = target.await_ended(&lease_ids, LOOK_FOR).await?;
-            Ok((target, rows))
-        }
-    })
-    .await?;
-    match judge(&rows, began.elapsed()) {
-        Verdict::Ended => {}
-        Verdict::Wait => wait_ended(&target, &lease_ids, began).await?,
-        Verdict::Stuck(why) => return Err(Fault::raw(500, why).into()),
-    }
-    let mut store = core.warm.acquire().await?;
-    leases::remove(&mut *store, &lease_ids).await?;
-    store.keep();
-    core.errands.nudge(target_id);
-    Ok(())
-}
-
 /// Tells the target these messages, and waits until nobody has access through the leases that they name.
 async fn see_through(
     core: &Core,
@@ -194,21 +162,23 @@ async fn see_through(
     for message in messages {
         lease_ids.extend(outbox::named(message)?);
     }
-    wait_all(core, target_id, &lease_ids).await
-}
-
-/// Waits until no access is left through any of these; their rows go then, on the target's word.
-async fn wait_all(core: &Core, target_id: Uuid, lease_ids: &[String]) -> Result<(), LeaseError> {
     if lease_ids.is_empty() {
         return Ok(());
     }
     let target = outbox::any(core, target_id).await?;
+    wait_all(core, &target, &lease_ids).await
+}
+
+/// Waits until no access is left through any of these; their rows go then, on the target's word.
+async fn wait_all(core: &Core, target: &Target, lease_ids: &[String]) -> Result<(), LeaseError> {
     let began = Instant::now();
     for batch in lease_ids.chunks(BATCH) {
-        wait_ended(&target, batch, began).await?;
-        leases::remove(&core.store, batch).await?;
+        wait_ended(target, batch, began).await?;
+        let mut store = core.warm.acquire().await?;
+        leases::remove(&mut *store, batch).await?;
+        store.keep();
     }
-    core.errands.nudge(target_id);
+    core.errands.nudge(target.id());
     Ok(())
 }
 
@@ -225,7 +195,9 @@ async fn wait_ended(
         } else {
             ENDED_WITHIN.saturating_sub(waited)
         };
-        let rows = target.await_ended(lease_ids, slice.min(LOOK_FOR)).await?;
+        let rows = target
+            .await_ended(lease_ids, slice.min(Duration::from_millis(500)))
+            .await?;
         match judge(&rows, began.elapsed()) {
             Verdict::Ended => return Ok(()),
             Verdict::Wait => tokio::time::sleep(LOOK_EVERY).await,

@@ -147,7 +147,13 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
             .await
         }
         "move_owner" => move_owner(core, target_id, &read(&row.payload)?, row.now_us).await,
-        "revoke_lease" => revoke(core, target_id, &named(row)?).await,
+        "revoke_lease" => {
+            let lease_ids = named(row)?;
+            let intents = leases::intents_among(&core.store, &lease_ids).await?;
+            revoke(core, target_id, &lease_ids, &intents)
+                .await
+                .map(drop)
+        }
         "define_role" => {
             let DefineRole { mount_id, role } = read(&row.payload)?;
             let Some(mount) = mounts::by_id(&core.store, mount_id).await? else {
@@ -175,20 +181,24 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
     }
 }
 
-/// Ends leases of a target: unconfirmed ones are settled first, or one could still come.
+/// Ends leases of a target, those among them first settled that are unconfirmed, or one could still come. Gives back the way
+/// that it was told on.
 pub(super) async fn revoke(
     core: &Core,
     target_id: Uuid,
     lease_ids: &[String],
-) -> Result<(), LeaseError> {
-    let intents = leases::intents_among(&core.store, lease_ids).await?;
+    intents: &[String],
+) -> Result<Target, LeaseError> {
     if !intents.is_empty() {
         let target = any(core, target_id).await?;
-        settle::settle(core, &target, &intents).await?;
+        settle::settle(core, &target, intents).await?;
     }
-    ask(core, target_id, |target| {
+    reach::ask(core, target_id, |target| {
         let lease_ids = lease_ids.to_vec();
-        async move { target.revoke(&lease_ids).await }
+        async move {
+            target.revoke(&lease_ids).await?;
+            Ok(target)
+        }
     })
     .await
 }

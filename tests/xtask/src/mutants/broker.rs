@@ -23,7 +23,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "ends-without-settling",
         safety: "what ends an unconfirmed lease settles it first",
         file: "broker/src/lease/outbox.rs",
-        from: "        settle::settle(core, &target, &intents).await?;\n",
+        from: "        settle::settle(core, &target, intents).await?;\n",
         to: "        let _ = target;\n",
         tests: &["brokers::intents::a_prefix_revoked_during_an_issue_takes_it_along"],
     },
