@@ -7,6 +7,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::line::{lives, token_line};
 use super::tokens;
 use crate::cidr;
 use crate::logical::{BatchClaims, TokenIdentity, TokenRow};
@@ -28,6 +29,9 @@ macro_rules! caller_mark {
     };
 }
 pub(super) use caller_mark;
+
+/// A token that is said to ask, and the mark that is said to be its.
+pub type Claim = (i64, String);
 
 /// A live token, with what the pipeline must still look at.
 #[derive(Clone, Debug)]
@@ -68,43 +72,44 @@ impl Found {
 
 /// A token lives while neither it nor any token above it has ended or expired. With it come the revisions of its policies,
 /// and the mark of the table of mounts as it is in the same moment, even where no token is found.
-const SERVICES: &str = "\
+const SERVICES: &str = concat!(
+    "\
 with recursive asked as materialized (
     select t.* from unnest($1::bytea[]) as a (token_hash) cross join lateral (
         select * from leasehold_broker.tokens t where t.token_hash = a.token_hash and t.ended_at is null offset 0) t
-), line as (
-    select t.token_id as first_id, t.parent_id, t.expires_at from asked t
-    union all
-    select line.first_id, above.parent_id,
-           case when above.ended_at is not null then '-infinity' else above.expires_at end
-      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above
-)
+), ",
+    token_line!("asked"),
+    "
 select m.revision as mounts, t.*, t.wrapping is not null as is_wrapping, clock_timestamp() as read_at,
        ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as left_seconds,
        known.names, known.revisions
   from leasehold_broker.mount_revision m
   left join asked t
     on (t.uses_left is null or t.uses_left > 0)
-   and not exists (select from line where line.first_id = t.token_id and line.expires_at <= clock_timestamp())
+   and ",
+    lives!("t.token_id"),
+    "
   left join lateral (
     select array_agg(p.name) as names, array_agg(p.revision) as revisions
-      from leasehold_broker.policies p where p.name = any(t.policies)) known on true";
+      from leasehold_broker.policies p where p.name = any(t.policies)) known on true"
+);
 
 const USE: &str = "\
 update leasehold_broker.tokens set uses_left = uses_left - 1
  where token_id = $1 and ended_at is null and uses_left > 0 returning uses_left";
 
-const BATCH: &str = "\
-with recursive line as (
-    select token_id, parent_id, ended_at, expires_at from leasehold_broker.tokens where token_id = $2
-    union all
-    select above.token_id, above.parent_id, above.ended_at, above.expires_at
-      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above
-)
+const BATCH: &str = concat!(
+    "\
+with recursive ",
+    token_line!("leasehold_broker.tokens where token_id = $2"),
+    "
 select $1 > clock_timestamp()
-   and ($2::bigint is null or exists (select from line where token_id = $2))
-   and not exists (select from line where ended_at is not null or expires_at <= clock_timestamp()) as alive,
-   ceil(extract(epoch from $1 - clock_timestamp()))::bigint as ttl_seconds";
+   and ($2::bigint is null or exists (select from line))
+   and ",
+    lives!("$2"),
+    " as alive,
+   ceil(extract(epoch from $1 - clock_timestamp()))::bigint as ttl_seconds"
+);
 
 /// The mark of the table of mounts, and those of these tokens that live, in any order; their hash says which.
 pub async fn services(

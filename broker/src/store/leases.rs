@@ -5,7 +5,8 @@ use sqlx::{PgExecutor, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::callers::caller_mark;
+use super::callers::{Claim, caller_mark};
+use super::line::{lives, token_line};
 use super::outbox::{self, OutboxRow};
 
 /// A lease as the store knows it.
@@ -80,21 +81,18 @@ const FIND_WITH_MARKS: &str = concat!(
     "\
 with recursive claimed as (
     select distinct token_id, mark from unnest($2::bigint[], $3::text[]) as c (token_id, mark) where token_id is not null
-), line as (
-    select t.token_id as first_id, t.parent_id, t.ended_at, t.expires_at
-      from leasehold_broker.tokens t where t.token_id = any($2)
-    union all
-    select line.first_id, above.parent_id, above.ended_at, above.expires_at
-      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above
-), proven as (
+), ",
+    token_line!("leasehold_broker.tokens where token_id = any($2)"),
+    ", proven as (
     select array_agg(c.token_id) as token_ids, array_agg(c.mark) as marks
       from claimed c
      cross join lateral (select t.policies from leasehold_broker.tokens t where t.token_id = c.token_id offset 0) token
      where c.mark = ",
     caller_mark!("token"),
     "
-       and not exists (select from line where line.first_id = c.token_id
-                          and (line.ended_at is not null or line.expires_at <= clock_timestamp()))
+       and ",
+    lives!("c.token_id"),
+    "
 )
 select * from proven left join (",
     find!(
@@ -130,7 +128,7 @@ pub struct RoleMark {
 pub async fn find_all_with_marks(
     store: impl PgExecutor<'_>,
     lease_ids: &[String],
-    claims: &[Option<(i64, String)>],
+    claims: &[Option<Claim>],
 ) -> sqlx::Result<Marked> {
     let claims = || claims.iter().map(Option::as_ref);
     let token_ids: Vec<_> = claims().map(|claim| claim.map(|(id, _)| *id)).collect();
@@ -162,7 +160,7 @@ pub async fn find_all_with_marks(
 }
 
 /// Leases with the marks of their roles, and the claims that hold.
-pub type Marked = (Vec<(LeaseRow, Option<RoleMark>)>, Vec<(i64, String)>);
+pub type Marked = (Vec<(LeaseRow, Option<RoleMark>)>, Vec<Claim>);
 
 fn mark(row: &PgRow) -> sqlx::Result<Option<RoleMark>> {
     let Some(revision) = row.try_get("role_revision")? else {

@@ -15,6 +15,7 @@ pub mod growth;
 pub mod installation;
 pub mod intents;
 pub mod leases;
+mod line;
 mod migrate;
 pub mod mounts;
 pub mod new_tokens;

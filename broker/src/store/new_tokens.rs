@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::types::Json;
 
+use super::line::{lives, token_line};
 use super::together::together;
 use crate::gather::{self, Gather};
 use crate::warm::{Lent, Warm};
@@ -71,19 +72,15 @@ macro_rules! make {
                      renewable boolean, ttl_microseconds bigint, ttl_seconds bigint, explicit_max_ttl_seconds bigint, \
                      period_seconds bigint)), \
              held as materialized ( \
-                 select token_id, parent_id, expires_at from leasehold_broker.tokens \
+                 select token_id, parent_id, ended_at, expires_at from leasehold_broker.tokens \
                   where token_id = any($2) and ended_at is null ",
             $hold,
+            "), ",
+            token_line!("held"),
+            ", \
+             living as materialized (select token_id from held where ",
+            lives!("held.token_id"),
             "), \
-             line as ( \
-                 select token_id as first_id, parent_id, null::timestamptz as ended_at, expires_at from held \
-                 union all \
-                 select line.first_id, above.parent_id, above.ended_at, above.expires_at \
-                   from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above), \
-             living as materialized ( \
-                 select token_id from held where not exists ( \
-                     select from line where line.first_id = held.token_id \
-                        and (line.ended_at is not null or line.expires_at <= clock_timestamp()))), \
              made as ( \
                  insert into leasehold_broker.tokens (token_hash, accessor, parent_id, path, policies, meta, display_name, role, \
                      bound_cidrs, num_uses, uses_left, orphan, renewable, creation_ttl_seconds, ttl_seconds, \

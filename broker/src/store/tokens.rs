@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, Row};
 use time::OffsetDateTime;
 
+use super::line::{lives, token_line};
 use crate::logical::TokenRow;
 
 /// Living tokens: neither they nor any token above them have ended or expired. Their rows may be held for the caller's
@@ -20,17 +21,13 @@ macro_rules! living {
             $which,
             " and ended_at is null ",
             $hold,
-            "), \
-             line as ( \
-                 select token_id as first_id, parent_id, ended_at, expires_at from it \
-                 union all \
-                 select line.first_id, above.parent_id, above.ended_at, above.expires_at \
-                   from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) above) \
-             select token_id, token_hash, accessor, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left, \
+            "), ",
+            token_line!("it"),
+            " select token_id, token_hash, accessor, path, policies, meta, display_name, role, bound_cidrs, num_uses, uses_left, \
                     orphan, renewable, creation_ttl_seconds, ttl_seconds, explicit_max_ttl_seconds, period_seconds, issued_at, \
                     expires_at, last_renewed_at, clock_timestamp() as read_at \
-               from it where not exists (select from line where line.first_id = it.token_id \
-                                            and (line.ended_at is not null or line.expires_at <= clock_timestamp()))"
+               from it where ",
+            lives!("it.token_id")
         )
     };
 }
