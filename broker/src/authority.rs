@@ -3,13 +3,15 @@
 //! Parsed policies are remembered by name and revision, and count only if that revision was read just now.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::core::Core;
 use crate::logical::{BatchClaims, Fault, Guess};
 use crate::policy::{Acl, Policy, ROOT};
+use crate::recent::Recent;
 use crate::secret::Token;
 use crate::store::callers::{self, Found};
 use crate::store::policies;
@@ -18,53 +20,11 @@ use crate::store::reads::Front;
 /// Name and revision: one text for ever.
 type Version = (String, i64);
 
-/// Parsed policies, and merged sets of them. Bounded: emptied when full, as what is in use comes back at once.
+/// Parsed policies, and merged sets of them.
 #[derive(Default)]
 pub struct PolicyCache {
-    parsed: RwLock<HashMap<Version, Arc<Policy>>>,
-    merged: RwLock<HashMap<Vec<Version>, Arc<Acl>>>,
-}
-
-const CACHED_MAX: usize = 4_096;
-
-impl PolicyCache {
-    fn parsed(&self, version: &Version) -> Option<Arc<Policy>> {
-        let parsed = self
-            .parsed
-            .read()
-            .unwrap_or_else(|broken| broken.into_inner());
-        parsed.get(version).cloned()
-    }
-
-    fn keep_parsed(&self, version: Version, policy: Arc<Policy>) {
-        let mut parsed = self
-            .parsed
-            .write()
-            .unwrap_or_else(|broken| broken.into_inner());
-        if parsed.len() >= CACHED_MAX {
-            parsed.clear();
-        }
-        parsed.insert(version, policy);
-    }
-
-    fn merged(&self, versions: &[Version]) -> Option<Arc<Acl>> {
-        let merged = self
-            .merged
-            .read()
-            .unwrap_or_else(|broken| broken.into_inner());
-        merged.get(versions).cloned()
-    }
-
-    fn keep_merged(&self, versions: Vec<Version>, acl: Arc<Acl>) {
-        let mut merged = self
-            .merged
-            .write()
-            .unwrap_or_else(|broken| broken.into_inner());
-        if merged.len() >= CACHED_MAX {
-            merged.clear();
-        }
-        merged.insert(versions, acl);
-    }
+    parsed: Recent<Version, Arc<Policy>>,
+    merged: Recent<Vec<Version>, Arc<Acl>>,
 }
 
 /// The rules of these policies as they are now. Names without a policy grant nothing.
@@ -93,12 +53,12 @@ async fn acl_at(
     versions: Vec<Version>,
     now: OffsetDateTime,
 ) -> Result<Arc<Acl>, Fault> {
-    if let Some(acl) = core.policies.merged(&versions) {
+    if let Some(acl) = core.policies.merged.get(&versions) {
         return Ok(acl);
     }
     let missing: Vec<String> = versions
         .iter()
-        .filter(|version| core.policies.parsed(version).is_none())
+        .filter(|version| core.policies.parsed.get(version).is_none())
         .map(|(name, _)| name.clone())
         .collect();
     let mut parsed = Vec::with_capacity(versions.len());
@@ -113,7 +73,7 @@ async fn acl_at(
             })?;
             let policy = Arc::new(policy);
             let version = (row.name, row.revision);
-            core.policies.keep_parsed(version.clone(), policy.clone());
+            core.policies.parsed.keep(version.clone(), policy.clone());
             fresh.insert(version, policy);
         }
     }
@@ -121,7 +81,7 @@ async fn acl_at(
         match fresh
             .get(version)
             .cloned()
-            .or_else(|| core.policies.parsed(version))
+            .or_else(|| core.policies.parsed.get(version))
         {
             Some(policy) => parsed.push(policy),
             // Rewritten between the two reads: take the newer text. Deleted: it grants nothing.
@@ -141,61 +101,61 @@ async fn acl_at(
         && parsed.len() == versions.len()
         && fresh.keys().all(|version| versions.contains(version))
     {
-        core.policies.keep_merged(versions, acl.clone());
+        core.policies.merged.keep(versions, acl.clone());
     }
     Ok(acl)
 }
 
 /// Who a token is, without counting this as a use. None: unknown, ended, expired, used up.
 pub async fn look_up(core: &Core, token: &Token) -> Result<Option<Found>, Fault> {
-    Ok(front(core, Some(token)).await?.found)
+    let shown = Shown::of(core, Some(token))?;
+    Ok(front(core, shown).await?.found)
+}
+
+/// What a token of a request can be looked up by: a hash, or claims of its own; neither, if it is none.
+#[derive(Default)]
+pub struct Shown {
+    hash: Option<Vec<u8>>,
+    claims: Option<BatchClaims>,
+}
+
+impl Shown {
+    /// The token of a request, if there is one.
+    pub fn of(core: &Core, token: Option<&Token>) -> Result<Self, Fault> {
+        Ok(match token {
+            Some(token) if BatchClaims::is_form(token) => Shown {
+                claims: BatchClaims::decode(&core.keys, token)?,
+                ..Shown::default()
+            },
+            Some(token) if !token.expose().is_empty() => Shown {
+                hash: Some(core.keys.token_hash(token)?),
+                ..Shown::default()
+            },
+            _ => Shown::default(),
+        })
+    }
 }
 
 /// The same for the token of a request, if there is one, together with the mounts at that moment.
-pub async fn front(core: &Core, token: Option<&Token>) -> Result<Front, Fault> {
-    let token = token.filter(|token| !token.expose().is_empty());
-    let batch = token.filter(|token| BatchClaims::is_form(token));
-    let mut front = core.reads.front(hash(core, token)?).await?;
-    if let Some(token) = batch
-        && let Some(claims) = BatchClaims::decode(&core.keys, token)?
-    {
+pub async fn front(core: &Core, shown: Shown) -> Result<Front, Fault> {
+    let mut front = core.reads.front(shown.hash).await?;
+    if let Some(claims) = shown.claims {
         front.found = callers::batch(&core.store, claims).await?;
     }
     Ok(front)
 }
 
-/// The same as it was read last, if that was kept by [`remember`]: a guess.
-pub fn guess(core: &Core, token: Option<&Token>) -> Result<Option<(Front, Guess)>, Fault> {
-    let Some(hash) = hash(core, token)? else {
-        return Ok(None);
-    };
-    let Some(front) = core.reads.front_as_read_last(&hash) else {
-        return Ok(None);
-    };
-    let guess = front.found.as_ref().and_then(|found| {
-        let mark = found.mark(front.mounts_revision)?;
-        Some(Guess::new(found.identity.token_id?, mark))
-    });
-    Ok(guess.map(|guess| (front, guess)))
+/// Who that was when it was kept by [`remember`], for mounts of this mark: a guess.
+pub fn guess(core: &Core, shown: &Shown, mounts_revision: Uuid) -> Option<(Found, Guess)> {
+    let found = core.reads.caller_as_read_last(shown.hash.as_ref()?)?;
+    let guess = Guess::new(found.identity.token_id?, found.mark(mounts_revision)?);
+    Some((found, guess))
 }
 
-/// Keeps what was just read for guesses. Uses that are counted leave nothing to guess.
-pub fn remember(core: &Core, front: &Front) {
-    if let Some(found) = &front.found
-        && found.revisions.is_some()
-        && found.identity.uses_left.is_none()
-    {
+/// Keeps who was just read for guesses. Uses that are counted leave nothing to guess.
+pub fn remember(core: &Core, found: &Found) {
+    if found.revisions.is_some() && found.identity.uses_left.is_none() {
         core.reads.remember_caller(found);
-    }
-}
-
-/// The hash of a token that has a row.
-fn hash(core: &Core, token: Option<&Token>) -> Result<Option<Vec<u8>>, Fault> {
-    match token {
-        Some(token) if !token.expose().is_empty() && !BatchClaims::is_form(token) => {
-            Ok(Some(core.keys.token_hash(token)?))
-        }
-        _ => Ok(None),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod path;
 pub mod pipeline;
 pub mod policy;
 pub mod ready;
+pub mod recent;
 pub mod scram;
 pub mod seal;
 pub mod secret;

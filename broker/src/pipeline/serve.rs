@@ -98,16 +98,18 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
     if wrapping::is_endpoint(&request.path) {
         wrapping::find(core, &wrapping::named(request)?).await?;
     }
-    let token = request.client_token.as_ref();
+    let shown = authority::Shown::of(core, request.client_token.as_ref())?;
     // Where the handler can have a guess proved, the read that a request begins with is spared. Nothing is told of a guess
     // that was not proved.
-    if let Some((front, guess)) = authority::guess(core, token)?
-        && let Some(route) = route(&front.mounts, &request.path)?.filter(Route::proves)
+    let (revision, mounts) = core.reads.known_mounts();
+    let mut known_route = route(&mounts, &request.path).ok().flatten();
+    if known_route.as_ref().is_some_and(Route::proves)
+        && let Some((found, guess)) = authority::guess(core, &shown, revision)
     {
         let began = Beginning {
-            found: front.found,
-            mounts: &front.mounts,
-            route: Some(route),
+            found: Some(found),
+            mounts: &mounts,
+            route: known_route.take(),
             guess: Some(&guess),
         };
         let outcome = decide(core, request, trace, began).await;
@@ -116,10 +118,15 @@ async fn run(core: &Arc<Core>, request: &mut Request, trace: &mut Trace) -> Outc
         }
         *trace = Trace::default();
     }
-    let front = authority::front(core, request.client_token.as_ref()).await?;
-    let route = route(&front.mounts, &request.path)?;
-    if route.as_ref().is_some_and(Route::proves) {
-        authority::remember(core, &front);
+    let front = authority::front(core, shown).await?;
+    let route = match known_route {
+        Some(route) if front.mounts_revision == revision => Some(route),
+        _ => route(&front.mounts, &request.path)?,
+    };
+    if let Some(found) = &front.found
+        && route.as_ref().is_some_and(Route::proves)
+    {
+        authority::remember(core, found);
     }
     let began = Beginning {
         found: front.found,

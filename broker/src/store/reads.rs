@@ -2,13 +2,12 @@
 //!
 //! A statement begins after each of its members has asked, so each has read in its own request.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, RwLock};
 
 use uuid::Uuid;
 
-use super::callers::{self, Found};
+use super::callers::{self, Claim, Found};
 use super::database::{self, ConfigRow, RoleRow};
 use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
@@ -16,18 +15,12 @@ use super::tokens;
 use crate::gather::{self, Gather};
 use crate::logical::{Guess, TokenRow};
 use crate::mount::MountTable;
+use crate::recent::Recent;
 use crate::warm::{Lent, Warm};
-
-/// Roles remembered at most; emptied when full, as what is in use comes back at once.
-const ROLES_MAX: usize = 4_096;
-/// The same for callers.
-const CALLERS_MAX: usize = 4_096;
 
 type Read<Q, A> = Arc<Gather<Q, sqlx::Result<A>>>;
 type RoleName = (Uuid, String);
 type RoleAndConfig = (RoleRow, Option<ConfigRow>);
-/// A token that is said to ask, and the mark that is said to be its.
-type Claim = (i64, String);
 /// Whether who is said to ask does; a lease, and the mark of its role if that is still there.
 type MarkedLease = (bool, Option<(LeaseRow, Option<RoleMark>)>);
 /// A lease, and its role if that is still there.
@@ -54,8 +47,8 @@ pub struct Reads {
     /// All mounts, and the mark under which they were read.
     mounts: RwLock<(Uuid, Arc<MountTable>)>,
     /// What was read last; never counts by itself.
-    last_roles: Mutex<HashMap<RoleName, RoleAndConfig>>,
-    last_callers: Mutex<HashMap<Vec<u8>, Found>>,
+    last_roles: Recent<RoleName, RoleAndConfig>,
+    last_callers: Recent<Vec<u8>, Found>,
 }
 
 impl Reads {
@@ -69,8 +62,8 @@ impl Reads {
             marked_leases: Gather::new(gather::AT_MOST),
             tokens: Gather::new(gather::AT_MOST),
             mounts: RwLock::default(),
-            last_roles: Mutex::default(),
-            last_callers: Mutex::default(),
+            last_roles: Recent::default(),
+            last_callers: Recent::default(),
         }
     }
 
@@ -100,25 +93,15 @@ impl Reads {
         })
     }
 
-    /// Keeps who was found for [`Reads::front_as_read_last`], where that may be asked for.
+    /// Keeps who was found for [`Reads::caller_as_read_last`], where that may be asked for.
     pub fn remember_caller(&self, found: &Found) {
-        let mut last = lock(&self.last_callers);
-        if last.len() >= CALLERS_MAX {
-            last.clear();
-        }
-        last.insert(found.identity.token_hash.clone(), found.clone());
+        self.last_callers
+            .keep(found.identity.token_hash.clone(), found.clone());
     }
 
-    /// Who this token was when that was kept, and the mounts as they were read last: a guess, for who has it proved before
-    /// anything comes of it.
-    pub fn front_as_read_last(&self, token_hash: &[u8]) -> Option<Front> {
-        let found = lock(&self.last_callers).get(token_hash).cloned()?;
-        let (mounts_revision, mounts) = self.known_mounts();
-        Some(Front {
-            found: Some(found),
-            mounts,
-            mounts_revision,
-        })
+    /// Who this token was when that was kept: a guess, for who has it proved before anything comes of it.
+    pub fn caller_as_read_last(&self, token_hash: &Vec<u8>) -> Option<Found> {
+        self.last_callers.get(token_hash)
     }
 
     /// The mounts as they were at this mark, or later.
@@ -139,7 +122,8 @@ impl Reads {
         Ok((revision, table))
     }
 
-    fn known_mounts(&self) -> (Uuid, Arc<MountTable>) {
+    /// All mounts as they were read last, and their mark: for a guess, too.
+    pub fn known_mounts(&self) -> (Uuid, Arc<MountTable>) {
         self.mounts
             .read()
             .unwrap_or_else(|broken| broken.into_inner())
@@ -165,30 +149,16 @@ impl Reads {
             },
         )
         .await?;
-        self.remember(role, found.as_ref());
-        Ok(found)
-    }
-
-    fn remember(&self, name: RoleName, found: Option<&RoleAndConfig>) {
-        let mut last = lock(&self.last_roles);
-        match found {
-            Some(found) => {
-                if last.len() >= ROLES_MAX {
-                    last.clear();
-                }
-                last.insert(name, found.clone());
-            }
-            None => {
-                last.remove(&name);
-            }
+        match &found {
+            Some(found) => self.last_roles.keep(role, found.clone()),
+            None => self.last_roles.forget(&role),
         }
+        Ok(found)
     }
 
     /// The same as it was read last, by whatever request: a guess, for who has it proved before anything comes of it.
     pub fn role_as_read_last(&self, mount_id: Uuid, name: &str) -> Option<RoleAndConfig> {
-        lock(&self.last_roles)
-            .get(&(mount_id, name.to_owned()))
-            .cloned()
+        self.last_roles.get(&(mount_id, name.to_owned()))
     }
 
     /// All of a token, by its hash, if it lives. Not a use of it.
@@ -271,10 +241,6 @@ impl Reads {
         })
         .await
     }
-}
-
-fn lock<T>(last: &Mutex<T>) -> MutexGuard<'_, T> {
-    last.lock().unwrap_or_else(|broken| broken.into_inner())
 }
 
 fn mark_of((role, config): &RoleAndConfig) -> RoleMark {
