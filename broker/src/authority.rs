@@ -136,7 +136,7 @@ impl Shown {
     }
 }
 
-/// The same for the token of a request, if there is one, together with the mounts at that moment.
+/// Who shows this, if it is anybody that lives, and the mounts at that moment. Not a use of it.
 pub async fn front(core: &Core, shown: Shown) -> Result<Front, Fault> {
     let mut front = core.reads.front(shown.hash).await?;
     if let Some(claims) = shown.claims {
