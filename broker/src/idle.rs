@@ -5,6 +5,11 @@
     reason = "the standard library has no way to say how a thread is scheduled"
 )]
 
+use std::time::Duration;
+
+/// Any that is not zero: it lasts about twice as long.
+const REST: Duration = Duration::from_micros(50);
+
 /// Runs something on a thread that gets what no other thread wants of the processors, and gives way at once (Linux:
 /// `SCHED_IDLE`, sched(7); elsewhere it is a thread as any other). Never anything that others wait for: it may not get on for
 /// as long as they are busy. Errors: no thread could be had.
@@ -16,6 +21,13 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
             work();
         })
         .map(drop)
+}
+
+/// Lets others have the processor: to be called every tenth of a millisecond or two. How little a thread asks for counts among
+/// the threads of its own group only (control groups; `autogroup` in sched(7)), and a thread of another one waits for the end
+/// of a slice, 3 to 4 ms.
+pub fn rest() {
+    std::thread::sleep(REST);
 }
 
 #[cfg(target_os = "linux")]

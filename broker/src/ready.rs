@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::idle;
 use crate::password;
-use crate::scram;
+use crate::scram::{self, Rest};
 use crate::secret::{Password, Verifier};
 
 /// Ready at most, for each iteration count.
@@ -76,7 +76,7 @@ impl Ready {
         match receiver.await {
             Ok(credential) => credential,
             // Cleared, or pushed out by other iteration counts, while we waited.
-            Err(_) => derive(iterations, 1).remove(0),
+            Err(_) => derive(iterations, 1, scram::at_once).remove(0),
         }
     }
 
@@ -95,7 +95,7 @@ impl Ready {
             let pause = find(&mut self.lock(), iterations).and_then(next);
             match pause {
                 None => return,
-                Some(Duration::ZERO) => self.add(iterations),
+                Some(Duration::ZERO) => self.add(iterations, idle::rest),
                 Some(pause) => std::thread::sleep(pause),
             }
         }
@@ -110,13 +110,13 @@ impl Ready {
             wanted
         };
         while find(&mut self.lock(), iterations).is_some_and(wanted) {
-            self.add(iterations);
+            self.add(iterations, scram::at_once);
         }
     }
 
     /// Makes as many as are best made together.
-    fn add(&self, iterations: u32) {
-        let made = derive(iterations, scram::batch());
+    fn add(&self, iterations: u32, rest: Rest) {
+        let made = derive(iterations, scram::batch(), rest);
         let mut shelves = self.lock();
         if let Some(shelf) = find(&mut shelves, iterations) {
             for credential in made {
@@ -196,11 +196,11 @@ fn shelf(shelves: &mut Vec<Shelf>, iterations: u32) -> &mut Shelf {
     &mut shelves[at]
 }
 
-fn derive(iterations: u32, count: usize) -> Vec<Credential> {
+fn derive(iterations: u32, count: usize, rest: Rest) -> Vec<Credential> {
     let mut rng = rand::rng();
     let passwords: Vec<Password> = (0..count).map(|_| password::generate(&mut rng)).collect();
     let salts: Vec<[u8; scram::SALT_BYTES]> = (0..count).map(|_| rand::random()).collect();
-    let verifiers = scram::verifiers(&passwords, &salts, iterations);
+    let verifiers = scram::verifiers(&passwords, &salts, iterations, rest);
     passwords
         .into_iter()
         .zip(verifiers)

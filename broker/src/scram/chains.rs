@@ -8,10 +8,13 @@
     reason = "calling a function compiled for SHA instructions is unsafe to the compiler, which can not see that the processor was asked"
 )]
 
-use super::{BLOCK, Key, Salt};
+use super::{BLOCK, Key, Rest, Salt};
 
 /// Passwords derived at once.
 pub const CHAINS: usize = 2;
+/// Iterations of a piece: some 100 µs.
+#[cfg(target_arch = "x86_64")]
+const PIECE: u32 = 1_024;
 
 /// Whether this processor can.
 pub fn available() -> bool {
@@ -32,6 +35,7 @@ pub fn derive<const N: usize>(
     passwords: &[&[u8]; N],
     salts: &[Salt; N],
     iterations: u32,
+    rest: Rest,
 ) -> Option<[Key; N]> {
     if !available() || passwords.iter().any(|password| password.len() > BLOCK) {
         return None;
@@ -39,7 +43,7 @@ pub fn derive<const N: usize>(
     #[cfg(target_arch = "x86_64")]
     {
         // SAFETY: the processor has just been asked for what the function is compiled for.
-        Some(unsafe { sha::derive(passwords, salts, iterations) })
+        Some(unsafe { sha::derive(passwords, salts, iterations, rest) })
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -52,7 +56,7 @@ mod sha {
     use std::arch::x86_64::*;
 
     use super::super::words::{self, INITIAL, ROUND};
-    use super::{Key, Salt};
+    use super::{Key, PIECE, Rest, Salt};
 
     /// The eight words of a hash in the order that the instructions want: A, B, E, F and C, D, G, H, the first in the highest
     /// place. It stays like that from block to block.
@@ -65,6 +69,7 @@ mod sha {
         passwords: &[&[u8]; N],
         salts: &[Salt; N],
         iterations: u32,
+        rest: Rest,
     ) -> [Key; N] {
         let [a, b, c, d, e, f, g, h] = INITIAL;
         let start = [[four([f, e, b, a]), four([h, g, d, c])]; N];
@@ -74,7 +79,10 @@ mod sha {
         let first = compress(&inner, salts.map(|salt| block(&words::of_salt(&salt))));
         let mut chained = compress(&outer, finished(&first));
         let mut sum = chained;
-        for _ in 1..iterations {
+        for iteration in 1..iterations {
+            if iteration % PIECE == 0 {
+                rest();
+            }
             let half = compress(&inner, finished(&chained));
             chained = compress(&outer, finished(&half));
             for (sum, chained) in sum.iter_mut().zip(&chained) {

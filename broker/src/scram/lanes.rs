@@ -8,10 +8,14 @@
     reason = "calling a function compiled for AVX-512 is unsafe to the compiler, which can not see that the processor was asked"
 )]
 
-use super::{BLOCK, Key, Salt};
+use super::{BLOCK, Key, Rest, Salt};
 
 /// Passwords derived at once.
 pub const LANES: usize = 16;
+/// Iterations of a piece: some 120 µs.
+#[cfg(target_arch = "x86_64")]
+const PIECE: u32 = 256;
+
 /// Whether this processor can.
 pub fn available() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -29,6 +33,7 @@ pub fn derive(
     passwords: &[&[u8]; LANES],
     salts: &[Salt; LANES],
     iterations: u32,
+    rest: Rest,
 ) -> Option<[Key; LANES]> {
     if !available() || passwords.iter().any(|password| password.len() > BLOCK) {
         return None;
@@ -36,7 +41,7 @@ pub fn derive(
     #[cfg(target_arch = "x86_64")]
     {
         // SAFETY: the processor has just been asked for what the function is compiled for.
-        Some(unsafe { avx512::derive(passwords, salts, iterations) })
+        Some(unsafe { avx512::derive(passwords, salts, iterations, rest) })
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -51,7 +56,7 @@ mod avx512 {
     use zeroize::Zeroize;
 
     use super::super::words::{self, INITIAL, ROUND};
-    use super::{Key, LANES, Salt};
+    use super::{Key, LANES, PIECE, Rest, Salt};
 
     /// One word of each of the sixteen.
     type Words = __m512i;
@@ -63,6 +68,7 @@ mod avx512 {
         passwords: &[&[u8]; LANES],
         salts: &[Salt; LANES],
         iterations: u32,
+        rest: Rest,
     ) -> [Key; LANES] {
         let start = INITIAL.map(|word| splat(word));
         let keys = |mask| passwords.map(|password| words::of_key(password, mask));
@@ -72,7 +78,10 @@ mod avx512 {
         let first = compress(&inner, &mut side_by_side(salted));
         let mut chained = compress(&outer, &mut finished(&first));
         let mut sum = chained;
-        for _ in 1..iterations {
+        for iteration in 1..iterations {
+            if iteration % PIECE == 0 {
+                rest();
+            }
             let half = compress(&inner, &mut finished(&chained));
             chained = compress(&outer, &mut finished(&half));
             for (sum, word) in sum.iter_mut().zip(chained) {

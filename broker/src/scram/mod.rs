@@ -32,7 +32,7 @@ const BLOCK: usize = 64;
 pub fn verifier(password: &Password, salt: [u8; SALT_BYTES], iterations: u32) -> Verifier {
     let iterations = iterations.max(ITERATIONS_MIN);
     let normal = normal(password);
-    let key = match chains::derive(&[&normal], &[salt], iterations) {
+    let key = match chains::derive(&[&normal], &[salt], iterations, at_once) {
         Some([key]) => key,
         None => pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(&normal, &salt, iterations),
     };
@@ -50,32 +50,46 @@ pub fn batch() -> usize {
     }
 }
 
+/// What is done after each piece of a derivation, a tenth of a millisecond or two.
+pub type Rest = fn();
+
+/// No rest.
+pub fn at_once() {}
+
 /// The same for any number of passwords, side by side where the processor can.
-pub fn verifiers(passwords: &[Password], salts: &[Salt], iterations: u32) -> Vec<Verifier> {
+pub fn verifiers(
+    passwords: &[Password],
+    salts: &[Salt],
+    iterations: u32,
+    rest: Rest,
+) -> Vec<Verifier> {
     let iterations = iterations.max(ITERATIONS_MIN);
     let mut made = Vec::with_capacity(passwords.len());
     while let (Some(password), Some(salt)) = (passwords.get(made.len()), salts.get(made.len())) {
-        let rest = (&passwords[made.len()..], &salts[made.len()..]);
-        let batch = together(rest, lanes::derive, iterations)
-            .or_else(|| together(rest, chains::derive::<{ chains::CHAINS }>, iterations))
+        let left = (&passwords[made.len()..], &salts[made.len()..]);
+        let batch = together(left, lanes::derive, iterations, rest)
+            .or_else(|| together(left, chains::derive::<{ chains::CHAINS }>, iterations, rest))
             .unwrap_or_else(|| vec![verifier(password, *salt, iterations)]);
         made.extend(batch);
+        rest();
     }
     made
 }
 
 /// Derives so many keys at once: bytes of passwords, salts, iterations. None: this processor can not.
-type Derive<const N: usize> = fn(&[&[u8]; N], &[Salt; N], u32) -> Option<[Key; N]>;
+type Derive<const N: usize> = fn(&[&[u8]; N], &[Salt; N], u32, Rest) -> Option<[Key; N]>;
 
 /// The first so many, if there are as many and the processor can.
 fn together<const N: usize>(
     (passwords, salts): (&[Password], &[Salt]),
     derive: Derive<N>,
     iterations: u32,
+    rest: Rest,
 ) -> Option<Vec<Verifier>> {
     let (passwords, salts) = (passwords.first_chunk::<N>()?, salts.first_chunk::<N>()?);
     let normals = passwords.each_ref().map(normal);
-    let keys = derive(&normals.each_ref().map(|n| n.as_slice()), salts, iterations)?;
+    let normals = normals.each_ref().map(|n| n.as_slice());
+    let keys = derive(&normals, salts, iterations, rest)?;
     let keys = Zeroizing::new(keys);
     let finish = |(key, salt): (&Key, &Salt)| finish(key, *salt, iterations);
     Some(keys.iter().zip(salts).map(finish).collect())
@@ -191,22 +205,23 @@ mod tests {
             let salts = [[1; SALT_BYTES], [2; SALT_BYTES]];
             let expect =
                 salts.map(|salt| pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(&password, &salt, 5));
-            if let Some(keys) = chains::derive(&[&password, &password], &salts, 5) {
+            if let Some(keys) = chains::derive(&[&password, &password], &salts, 5, at_once) {
                 assert_eq!(keys, expect, "two chains, {length} bytes");
             }
-            if let Some(keys) = chains::derive(&[&password], &[salts[0]], 5) {
+            if let Some(keys) = chains::derive(&[&password], &[salts[0]], 5, at_once) {
                 assert_eq!(keys[0], expect[0], "one chain, {length} bytes");
             }
             if let Some(keys) = lanes::derive(
                 &[password.as_slice(); lanes::LANES],
                 &[salts[1]; lanes::LANES],
                 5,
+                at_once,
             ) {
                 assert_eq!(keys, [expect[1]; lanes::LANES], "lanes, {length} bytes");
             }
         }
         // Longer than a block: hashed first, which the library does.
-        assert!(chains::derive(&[&[0; BLOCK + 1]], &[[0; SALT_BYTES]], 5).is_none());
+        assert!(chains::derive(&[&[0; BLOCK + 1]], &[[0; SALT_BYTES]], 5, at_once).is_none());
     }
 
     #[test]
@@ -221,7 +236,7 @@ mod tests {
             .map(|n| Password::new(format!("pässwörd {n}{}", "x".repeat(n))))
             .collect();
         let salts: Vec<[u8; SALT_BYTES]> = (0..37).map(|n| [n; SALT_BYTES]).collect();
-        let made = verifiers(&passwords, &salts, 4096);
+        let made = verifiers(&passwords, &salts, 4096, at_once);
         assert_eq!(made.len(), passwords.len());
         for ((password, salt), made) in passwords.iter().zip(&salts).zip(&made) {
             assert_eq!(made.expose(), verifier(password, *salt, 4096).expose());
