@@ -54,9 +54,9 @@ impl Crowd<'_> {
             self.database,
             &format!(
                 "insert into leasehold_broker.leases (lease_id, mount_id, path, config_id, target_id, role, recipe, login, \
-                        token_id, state, issued_at, ttl_seconds, max_ttl_seconds, expires_at) \
+                        token_id, issued_at, ttl_seconds, max_ttl_seconds, expires_at) \
                  select '{folder}/' || lpad(n::text, 24, '0'), mount_id, path, config_id, target_id, role, recipe, \
-                        login || '-' || n, token_id, 'issued', clock_timestamp(), 43200, max_ttl_seconds, \
+                        login || '-' || n, token_id, clock_timestamp(), 43200, max_ttl_seconds, \
                         clock_timestamp() + interval '12 hours' \
                    from leasehold_broker.leases, generate_series(1, {count} - 1) n where lease_id = '{example}' \
                  on conflict do nothing"

@@ -27,9 +27,9 @@ pub async fn page(
     limit: i32,
 ) -> sqlx::Result<Vec<Indexed>> {
     let rows = sqlx::query(
-        "select lease_id, state = 'intent' as is_intent, expires_at, \
-                floor(extract(epoch from expires_at - clock_timestamp()))::bigint as left_seconds \
-           from leasehold_broker.leases where target_id = $1 and lease_id > $2 order by lease_id limit $3",
+        "select l.lease_id, exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id) as is_intent, \
+                l.expires_at, floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds \
+           from leasehold_broker.leases l where l.target_id = $1 and l.lease_id > $2 order by l.lease_id limit $3",
     )
     .bind(target_id)
     .bind(after)
@@ -106,11 +106,11 @@ pub async fn adopt(
              select token_id, accessor from leasehold_broker.tokens \
               where accessor = any($5) and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) for share) \
          insert into leasehold_broker.leases \
-             (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, state, issued_at, ttl_seconds, \
+             (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, issued_at, ttl_seconds, \
               max_ttl_seconds, cap_seconds, expires_at) \
          select h.lease_id, m.mount_id, 'creds/' || h.role, \
                 (select c.config_id from config c where c.mount_id = m.mount_id order by c.state limit 1), \
-                $1, h.role, h.recipe, coalesce(h.login, ''), o.token_id, 'issued', \
+                $1, h.role, h.recipe, coalesce(h.login, ''), o.token_id, \
                 clock_timestamp() - h.age * interval '1 second', h.ttl, h.max_ttl, h.cap, \
                 clock_timestamp() + h.ttl * interval '1 second' \
            from held h \

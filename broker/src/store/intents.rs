@@ -103,7 +103,9 @@ with recursive token as (
            ceil($14 / 1000000.0 - extract(epoch from clock_timestamp()))::bigint,
            clock_timestamp() + $12 * interval '1 second'
       from base, alive, proof where alive.it and proof.it
-    returning lease_id
+    returning lease_id, target_id
+), noted as (
+    insert into leasehold_broker.intents (lease_id, target_id) select lease_id, target_id from placed
 )
 select alive.it as alive, exists (select from placed) as placed, chain.accessors, chain.ttls, chain.revisions,
        ($14 - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap
@@ -273,7 +275,9 @@ with recursive asked as (
      where (a.mark is null or a.mark = proof.mark)
        and (a.token_id is null or (token.token_id is not null and not chain.dead))
        and (a.cap_at_us is null or a.cap_at_us > extract(epoch from clock_timestamp()) * 1000000)
-    returning lease_id
+    returning lease_id, target_id
+), noted as (
+    insert into leasehold_broker.intents (lease_id, target_id) select lease_id, target_id from placed
 )
 select a.ordinal, chain.accessors, chain.ttls, chain.revisions,
        (a.cap_at_us - extract(epoch from clock_timestamp()) * 1000000)::bigint as cap

@@ -59,7 +59,8 @@ macro_rules! find {
     ($columns:literal, $joins:literal) => {
         concat!(
             "\
-select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role, l.state = 'intent' as is_intent,
+select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role,
+       exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id) as is_intent,
        l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at,
        floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds,
        l.last_renewed_at, l.revoking_at is not null as is_ending ",
@@ -189,7 +190,8 @@ pub struct Place {
 /// Where a lease lives, whoever still sees it.
 pub async fn place_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Place>> {
     let found: Option<(Uuid, bool)> = sqlx::query_as(
-        "select target_id, state = 'intent' from leasehold_broker.leases where lease_id = $1",
+        "select l.target_id, exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id) \
+           from leasehold_broker.leases l where l.lease_id = $1",
     )
     .bind(lease_id)
     .fetch_optional(store)
@@ -216,12 +218,10 @@ pub async fn intents_among(
     store: impl PgExecutor<'_>,
     lease_ids: &[String],
 ) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select lease_id from leasehold_broker.leases where lease_id = any($1) and state = 'intent'",
-    )
-    .bind(lease_ids)
-    .fetch_all(store)
-    .await
+    sqlx::query_scalar("select lease_id from leasehold_broker.intents where lease_id = any($1)")
+        .bind(lease_ids)
+        .fetch_all(store)
+        .await
 }
 
 /// Unconfirmed leases of a target that have lost their broker, or whose end has been asked for. Settling is idempotent:
@@ -233,10 +233,11 @@ pub async fn old_intents(
     limit: i64,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select lease_id from leasehold_broker.leases \
-          where target_id = $1 and state = 'intent' \
-            and (revoking_at is not null or issued_at < clock_timestamp() - $2 * interval '1 second') \
-          order by issued_at limit $3",
+        "select i.lease_id from leasehold_broker.intents i \
+          where i.target_id = $1 \
+            and (i.issued_at < clock_timestamp() - $2 * interval '1 second' \
+                 or exists (select from leasehold_broker.leases l where l.lease_id = i.lease_id and l.revoking_at is not null)) \
+          order by i.issued_at limit $3",
     )
     .bind(target_id)
     .bind(age_seconds)
@@ -260,7 +261,7 @@ pub async fn ending_among(
 
 /// Rows that are written many at a time are locked in order first, or two who write the same ones wait for each other.
 macro_rules! held {
-    ($($rest:literal),+) => {
+    ($($rest:expr),+) => {
         concat!(
             "with held as materialized ( \
                  select lease_id from leasehold_broker.leases where lease_id = any($1) order by lease_id for update) ",
@@ -269,24 +270,34 @@ macro_rules! held {
     };
 }
 
+/// Takes these out of what is unconfirmed.
+macro_rules! confirm {
+    ($beside:literal) => {
+        concat!(
+            "delete from leasehold_broker.intents where ctid = any(array( \
+                 select i.ctid from leasehold_broker.intents i",
+            $beside,
+            " where i.lease_id = any($1) order by i.lease_id for update of i))"
+        )
+    };
+}
+
 /// The target has these: they are leases now. What has ended meanwhile is not revived. Nobody waits for the disk: what is
 /// lost of this with the server is settled.
 pub async fn confirm(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
-    sqlx::query(held!(
-        "update leasehold_broker.leases l set state = 'issued' \
-           from held, set_config('synchronous_commit', 'off', true) \
-          where l.lease_id = held.lease_id and l.state = 'intent'"
-    ))
-    .bind(lease_ids)
-    .execute(store)
-    .await?;
+    sqlx::query(confirm!(", set_config('synchronous_commit', 'off', true)"))
+        .bind(lease_ids)
+        .execute(store)
+        .await?;
     Ok(())
 }
 
 /// The target's word: these are no more.
 pub async fn remove(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query(held!(
-        "delete from leasehold_broker.leases l using held where l.lease_id = held.lease_id"
+        ", confirmed as (",
+        confirm!(""),
+        ") delete from leasehold_broker.leases l using held where l.lease_id = held.lease_id"
     ))
     .bind(lease_ids)
     .execute(store)

@@ -20,6 +20,10 @@ static STEPS: &[(&str, &str)] = &[
         "lean leases",
         include_str!("../../../sql/broker/0005_lean_leases.sql"),
     ),
+    (
+        "intents",
+        include_str!("../../../sql/broker/0006_intents.sql"),
+    ),
 ];
 
 /// The schema can not be brought up to date.

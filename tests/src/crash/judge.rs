@@ -77,7 +77,10 @@ fn sides(world: &World) -> Result<(BTreeMap<String, String>, BTreeSet<String>)> 
     let target = world
         .target
         .psql("select lease_id from leasehold.leases where state = 'active' and scope <> 'sql'")?;
-    let store = world.psql_store("select lease_id, state from leasehold_broker.leases")?;
+    let store = world.psql_store(
+        "select l.lease_id, case when i.lease_id is null then 'issued' else 'intent' end \
+           from leasehold_broker.leases l left join leasehold_broker.intents i using (lease_id)",
+    )?;
     let store = store
         .lines()
         .filter_map(|line| line.split_once('|'))

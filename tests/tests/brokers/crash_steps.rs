@@ -217,7 +217,7 @@ fn walk(row: Row, store: &Cluster, target: &Cluster) -> Result<()> {
 }
 
 const STORE_LEASES: &str = "select lease_id from leasehold_broker.leases order by lease_id";
-const OPEN: &str = "select (select count(*) from leasehold_broker.leases where state = 'intent'), \
+const OPEN: &str = "select (select count(*) from leasehold_broker.intents), \
      (select count(*) from leasehold_broker.outbox), (select count(*) from leasehold_broker.mounts where state = 'tainted')";
 
 fn agree(lane: &Lane<'_>) -> Result<bool> {

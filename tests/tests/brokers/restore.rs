@@ -22,7 +22,8 @@ fn restore(store: &Cluster, dump: &str) -> Result<()> {
 fn store_leases(store: &Cluster) -> Result<String> {
     store.psql_in(
         "store",
-        "select lease_id from leasehold_broker.leases where state = 'issued' order by lease_id",
+        "select lease_id from leasehold_broker.leases where lease_id not in (select lease_id from leasehold_broker.intents) \
+          order by lease_id",
     )
 }
 
