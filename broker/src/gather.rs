@@ -13,12 +13,16 @@ use tokio::sync::oneshot;
 /// A place where questions of one kind come together.
 pub struct Gather<Q, A> {
     state: Mutex<State<Q, A>>,
+    /// So many go at once, without looking for more.
+    enough: usize,
     /// Questions in one batch at most.
     at_most: usize,
 }
 
 /// How many go together where nothing speaks for fewer.
 pub const AT_MOST: usize = 128;
+/// How many are worth a batch of their own where the other half of those who wait goes next.
+const WORTH: usize = 12;
 /// How often a runner goes behind those who are about to ask although nobody came, where they usually are twice as many.
 const PATIENCE: u32 = 4;
 
@@ -39,14 +43,25 @@ impl<Q, A> State<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// An empty one, for batches of so many questions at most.
+    /// An empty one, for batches of so many questions at most, and of all who wait.
     pub fn new(at_most: usize) -> Arc<Self> {
+        Self::of(at_most, at_most)
+    }
+
+    /// An empty one, for batches of so many questions at most, and of no more than half of those who wait: for what is asked
+    /// in two places one after the other, so that one place is busy with one half while the other is with the other.
+    pub fn of_halves(at_most: usize) -> Arc<Self> {
+        Self::of(at_most, WORTH)
+    }
+
+    fn of(at_most: usize, enough: usize) -> Arc<Self> {
         Arc::new(Gather {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 running: false,
                 last: [0; 2],
             }),
+            enough: enough.min(at_most),
             at_most,
         })
     }
@@ -117,7 +132,7 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
             return;
         }
         let mut in_vain = 0;
-        while seen > 0 && seen < gather.at_most {
+        while seen > 0 && seen < gather.enough {
             tokio::task::yield_now().await;
             let (waiting, usual) = gather.lock().coming();
             in_vain = if waiting > seen { 0 } else { in_vain + 1 };
@@ -129,10 +144,12 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
         }
     }
 
-    /// All who wait and are like the first. None: nobody waits, and whoever comes next starts anew.
+    /// Those who wait and are like the first. None: nobody waits, and whoever comes next starts anew.
     fn next(&mut self, alike: fn(&Q, &Q) -> bool) -> Option<Batch<Q, A>> {
         let gather = self.0.clone()?;
         let mut state = gather.lock();
+        let most = state.waiting.len().div_ceil(2);
+        let most = most.max(gather.enough).min(gather.at_most);
         let Some((first, sender)) = state.waiting.pop_front() else {
             state.running = false;
             self.0 = None;
@@ -141,7 +158,7 @@ impl<Q: Send + 'static, A: Send + 'static> Runner<Q, A> {
         let (mut questions, mut senders) = (vec![first], vec![sender]);
         let waiting = std::mem::take(&mut state.waiting);
         for (question, sender) in waiting {
-            if questions.len() < gather.at_most && alike(&questions[0], &question) {
+            if questions.len() < most && alike(&questions[0], &question) {
                 questions.push(question);
                 senders.push(sender);
             } else {
@@ -219,6 +236,33 @@ mod tests {
         tokio::join!(ask(0), ask(1), ask(2), ask(3));
         let sizes = tokio::join!(ask(0), ask(1), ask(2), ask(3));
         assert_eq!(sizes, (Some(4), Some(4), Some(4), Some(4)));
+    }
+
+    #[tokio::test]
+    async fn of_many_who_wait_half_go_first() {
+        let gather: Arc<Gather<usize, usize>> = Gather::of_halves(AT_MOST);
+        let mut all = tokio::task::JoinSet::new();
+        for n in 0..41 {
+            let gather = gather.clone();
+            all.spawn(async move {
+                let run = |questions: Vec<usize>| async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    questions.iter().map(|_| Some(questions.len())).collect()
+                };
+                // The first one alone: all others wait for it.
+                if n > 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                gather.ask(n, |_, _| true, run).await.unwrap()
+            });
+        }
+        let mut sizes = Vec::new();
+        while let Some(size) = all.join_next().await {
+            sizes.push(size.unwrap());
+        }
+        sizes.sort_unstable();
+        sizes.dedup();
+        assert_eq!(sizes, [1, 8, WORTH, 20]);
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ pub struct Intents(Arc<Gather<Intent, Recorded>>);
 
 impl Default for Intents {
     fn default() -> Self {
-        Intents(Gather::new(gather::AT_MOST))
+        Intents(Gather::of_halves(gather::AT_MOST))
     }
 }
 

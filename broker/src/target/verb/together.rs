@@ -32,7 +32,7 @@ pub(in crate::target) enum Answer {
 
 /// A new, empty place.
 pub(in crate::target) fn together() -> Arc<Together> {
-    Gather::new(TOGETHER)
+    Gather::of_halves(TOGETHER)
 }
 
 /// One recipe, so that every member takes the same locks in the same order.
