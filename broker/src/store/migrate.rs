@@ -24,6 +24,10 @@ static STEPS: &[(&str, &str)] = &[
         "intents",
         include_str!("../../../sql/broker/0006_intents.sql"),
     ),
+    (
+        "mount mark",
+        include_str!("../../../sql/broker/0007_mount_mark.sql"),
+    ),
 ];
 
 /// The schema can not be brought up to date.

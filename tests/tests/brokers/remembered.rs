@@ -64,6 +64,28 @@ fn what_another_broker_has_changed_counts_at_once() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn mounts_have_a_new_mark_when_one_has_changed_and_not_before() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let one = Served::start(&cluster, "store", "")?;
+    Engine::ready(&one.root(), "db", cluster.port())?;
+    let mark = || {
+        cluster.psql_in(
+            "store",
+            "select revision from leasehold_broker.mount_revision",
+        )
+    };
+    // Long enough for all that a broker does beside its requests; under a new mark every request reads all mounts again.
+    let before = mark()?;
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(mark()?, before);
+    one.root()
+        .post("sys/mounts/db/tune", json!({ "max_lease_ttl": "90s" }))?
+        .expect(204)?;
+    assert_ne!(mark()?, before);
+    Ok(())
+}
+
 /// What eight who ask for the same thing at once are answered: every status once.
 fn statuses(ask: impl Fn() -> Result<Answer> + Sync) -> Result<Vec<u16>> {
     std::thread::scope(|threads| {
