@@ -6,7 +6,7 @@ use crate::core::label::Installation;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys;
 
-/// A fenced lease that is to be tried again; its row is locked by this transaction.
+/// A fenced lease that is tried again, and what it still needs.
 #[derive(Debug, Clone)]
 pub struct Fenced {
     /// Its internal number.
@@ -29,31 +29,66 @@ pub struct Fenced {
     pub drop_owned: bool,
 }
 
-/// Locks and returns fenced leases whose next attempt is due at `now`, but none of `except`.
-pub fn take_fenced(
+/// A fenced lease whose next attempt is due, before it is asked what it needs; its row is locked by this transaction.
+pub struct Candidate {
+    /// Its internal number.
+    pub number: i64,
+    /// The login it made, if it made one.
+    pub login: Option<pg_sys::Oid>,
+    /// Whether the login is there and ours.
+    pub mark: Mark,
+}
+
+macro_rules! candidates {
+    ($only:literal) => {
+        concat!(
+            "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
+                coalesce(a.rolname = l.login, false)
+           from leasehold.live_leases l
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid
+           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
+                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+          where l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2)
+            ",
+            $only,
+            "
+          order by l.next_attempt_at limit $3 for update of l skip locked"
+        )
+    };
+}
+
+/// Locks and returns fenced leases whose next attempt is due at `now`, but none of `except` and none that somebody holds;
+/// `only` that one, if it is named.
+pub fn candidates(
     installation: Installation,
     now: TimestampWithTimeZone,
     except: &[i64],
     at_most: i64,
-) -> Vec<Fenced> {
-    take(installation, now, except, at_most, None)
+    only: Option<i64>,
+) -> Vec<Candidate> {
+    let values: [DatumWithOid<'_>; 5] = [
+        now.into(),
+        except.to_vec().into(),
+        at_most.into(),
+        installation.to_string().into(),
+        only.into(),
+    ];
+    let (text, values) = match only {
+        None => (candidates!(""), &values[..4]),
+        Some(_) => (candidates!("and l.lease_number = $5"), &values[..]),
+    };
+    rows(text, values, |row| Candidate {
+        number: row.must(1),
+        login: row.get(2),
+        mark: Mark::of(row.must(3), row.get(4), row.must(5)),
+    })
 }
 
-/// Locks and returns this lease, if it is fenced, its attempt is due and nobody holds it.
-pub fn take_one_fenced(
-    installation: Installation,
-    now: TimestampWithTimeZone,
-    number: i64,
-) -> Vec<Fenced> {
-    take(installation, now, &[], 1, Some(number))
-}
-
-/// Fenced leases whose attempt is due, with what their logins still need. Members are looked for in a range of one: nearly all
+/// What these fenced leases, whose rows the caller has locked, still need. Members are looked for in a range of one: nearly all
 /// memberships may be of one group, and of an equal `roleid` the planner then expects a member anywhere, and reads them all.
-macro_rules! due_attempts {
-    ($only:literal) => {
-        concat!(
-            "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
+pub fn needs(installation: Installation, numbers: &[i64]) -> Vec<Fenced> {
+    rows(
+        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text,
                 coalesce(a.rolcanlogin or a.rolpassword is not null
                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid offset 0)
                          or exists (select from pg_catalog.pg_auth_members m where m.roleid between a.oid and a.oid offset 0), false),
@@ -69,44 +104,20 @@ macro_rules! due_attempts {
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
                  and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2)
-            ",
-            $only,
-            "
-          order by l.next_attempt_at limit $3 for update of l skip locked"
-        )
-    };
-}
-
-fn take(
-    installation: Installation,
-    now: TimestampWithTimeZone,
-    except: &[i64],
-    at_most: i64,
-    only: Option<i64>,
-) -> Vec<Fenced> {
-    let values: [DatumWithOid<'_>; 5] = [
-        now.into(),
-        except.to_vec().into(),
-        at_most.into(),
-        installation.to_string().into(),
-        only.into(),
-    ];
-    let (text, values) = match only {
-        None => (due_attempts!(""), &values[..4]),
-        Some(_) => (due_attempts!("and l.lease_number = $5"), &values[..]),
-    };
-    rows(text, values, |row| Fenced {
-        number: row.must(1),
-        login: row.get(2),
-        mark: Mark::of(row.must(3), row.get(4), row.must(11)),
-        armed: row.must(5),
-        attempts: row.must(6),
-        statements: row.must(7),
-        databases: row.must(8),
-        reassign_to: row.get(9),
-        drop_owned: row.must(10),
-    })
+          where l.lease_number = any ($1)",
+        &[numbers.to_vec().into(), installation.to_string().into()],
+        |row| Fenced {
+            number: row.must(1),
+            login: row.get(2),
+            mark: Mark::of(row.must(3), row.get(4), row.must(11)),
+            armed: row.must(5),
+            attempts: row.must(6),
+            statements: row.must(7),
+            databases: row.must(8),
+            reassign_to: row.get(9),
+            drop_owned: row.must(10),
+        },
+    )
 }
 
 /// A prepared transaction, by who prepared it.

@@ -2,7 +2,7 @@
 //! time; of the others it is said what they still need.
 
 use crate::catalog::ending::{self, Mark};
-use crate::catalog::litter::{self, Fenced};
+use crate::catalog::litter::{self, Candidate, Fenced};
 use crate::core::backoff;
 use crate::core::label::Installation;
 use crate::ffi::drop as server;
@@ -57,8 +57,8 @@ pub fn finish(
     quiet: impl Fn(pg_sys::Oid) -> bool,
 ) -> Finished {
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let candidates = litter::take_fenced(installation, now, except, limit);
-    apply(candidates, home, now, quiet)
+    let candidates = litter::candidates(installation, now, except, limit, None);
+    apply(installation, candidates, home, now, quiet)
 }
 
 /// Drops one fenced lease, if its attempt is due at `now`.
@@ -69,12 +69,8 @@ pub fn finish_one(
     number: i64,
     quiet: impl Fn(pg_sys::Oid) -> bool,
 ) -> Finished {
-    apply(
-        litter::take_one_fenced(installation, now, number),
-        home,
-        now,
-        quiet,
-    )
+    let candidates = litter::candidates(installation, now, &[], 1, Some(number));
+    apply(installation, candidates, home, now, quiet)
 }
 
 impl Finished {
@@ -89,7 +85,8 @@ impl Finished {
 }
 
 fn apply(
-    candidates: Vec<Fenced>,
+    installation: Installation,
+    candidates: Vec<Candidate>,
     home: pg_sys::Oid,
     now: TimestampWithTimeZone,
     quiet: impl Fn(pg_sys::Oid) -> bool,
@@ -98,7 +95,20 @@ fn apply(
         looked_at: candidates.len(),
         ..Finished::default()
     };
-    if candidates.is_empty() {
+    // Many come here first to be hunted: what a lease needs is asked, at some cost, once its login is without sessions.
+    let mut ready = Vec::new();
+    for Candidate {
+        number,
+        login,
+        mark,
+    } in candidates
+    {
+        match login.filter(|&login| mark.is_to_be_fenced() && !quiet(login)) {
+            Some(login) => finished.hunt.push(login),
+            None => ready.push(number),
+        }
+    }
+    if ready.is_empty() {
         return finished;
     }
     let mut prepared: HashMap<pg_sys::Oid, Vec<(pg_sys::Oid, String)>> = HashMap::new();
@@ -111,7 +121,7 @@ fn apply(
 
     let mut rearmed = Vec::new();
     let mut drop = Vec::new();
-    for lease in candidates {
+    for lease in litter::needs(installation, &ready) {
         match (lease.mark, lease.login) {
             (Mark::Foreign, _) => {
                 ending::mark_failed(
