@@ -22,7 +22,7 @@ pub struct Renewals(Arc<Gather<(String, i64), ()>>);
 
 impl Default for Renewals {
     fn default() -> Self {
-        Renewals(Gather::of_halves(gather::AT_MOST))
+        Renewals(Gather::new(gather::AT_MOST))
     }
 }
 

@@ -59,7 +59,7 @@ impl Reads {
             fronts: Gather::new(gather::AT_MOST),
             roles: Gather::new(gather::AT_MOST),
             leases: Gather::new(gather::AT_MOST),
-            marked_leases: Gather::of_halves(gather::AT_MOST),
+            marked_leases: Gather::new(gather::AT_MOST),
             tokens: Gather::new(gather::AT_MOST),
             mounts: RwLock::default(),
             last_roles: Recent::default(),

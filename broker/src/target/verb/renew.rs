@@ -27,7 +27,7 @@ pub(in crate::target) struct Asked {
 
 /// A new, empty place.
 pub(in crate::target) fn renewals() -> Arc<Renewals> {
-    Gather::of_halves(TOGETHER)
+    Gather::new(TOGETHER)
 }
 
 const RENEW: &str = "select ordinal, ttl_seconds from leasehold.renew_leases($1, $2, $3, $4, $5) where sqlstate is null";
