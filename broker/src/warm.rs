@@ -75,6 +75,17 @@ impl Warm {
         })
     }
 
+    /// Asks one thing on a connection, which is kept aside if that went well.
+    pub async fn ask<T>(
+        &self,
+        ask: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        let mut lent = self.acquire().await?;
+        let answer = ask(&mut lent).await?;
+        lent.keep();
+        Ok(answer)
+    }
+
     /// Gives all that is kept aside back to the pool: before it is closed, which waits for them.
     pub fn release(&self) {
         let kept = std::mem::take(&mut self.lock().kept);

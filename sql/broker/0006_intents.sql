@@ -2,7 +2,7 @@
 -- under each of its indexes.
 create table leasehold_broker.intents (
     lease_id   text collate "C" primary key,
-    -- Where its target is asked what became of it.
+    -- Who knows what became of it.
     target_id  uuid not null,
     issued_at  timestamptz not null default clock_timestamp()
 );

@@ -20,6 +20,8 @@ use crate::target::{Ended, LeaseState, Target, TargetError};
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// After that a session alive is an error.
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
+/// One look waits so long for something to see.
+const LOOK_FOR: Duration = Duration::from_millis(500);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
 /// Leases waited for in one call.
@@ -47,9 +49,10 @@ pub enum End {
 
 /// Ends one lease; an unknown one has ended.
 pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<End, Fault> {
-    let mut store = core.warm.acquire().await?;
-    let place = leases::place_of(&mut *store, lease_id).await?;
-    store.keep();
+    let place = core
+        .warm
+        .ask(async |store| leases::place_of(store, lease_id).await)
+        .await?;
     let Some(Place {
         target_id,
         is_intent,
@@ -174,9 +177,9 @@ async fn wait_all(core: &Core, target: &Target, lease_ids: &[String]) -> Result<
     let began = Instant::now();
     for batch in lease_ids.chunks(BATCH) {
         wait_ended(target, batch, began).await?;
-        let mut store = core.warm.acquire().await?;
-        leases::remove(&mut *store, batch).await?;
-        store.keep();
+        core.warm
+            .ask(async |store| leases::remove(store, batch).await)
+            .await?;
     }
     core.errands.nudge(target.id());
     Ok(())
@@ -195,9 +198,7 @@ async fn wait_ended(
         } else {
             ENDED_WITHIN.saturating_sub(waited)
         };
-        let rows = target
-            .await_ended(lease_ids, slice.min(Duration::from_millis(500)))
-            .await?;
+        let rows = target.await_ended(lease_ids, slice.min(LOOK_FOR)).await?;
         match judge(&rows, began.elapsed()) {
             Verdict::Ended => return Ok(()),
             Verdict::Wait => tokio::time::sleep(LOOK_EVERY).await,

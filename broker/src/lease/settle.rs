@@ -51,14 +51,11 @@ pub(super) async fn confirm(core: &Core, errands: &errands::Errands) {
     if unconfirmed.is_empty() {
         return;
     }
-    if let Err(error) = written(core, &unconfirmed).await {
+    let written = core
+        .warm
+        .ask(async |store| leases::confirm(store, &unconfirmed).await)
+        .await;
+    if let Err(error) = written {
         tracing::warn!(leases = unconfirmed.len(), %error, "could not confirm leases; they will be settled");
     }
-}
-
-async fn written(core: &Core, lease_ids: &[String]) -> sqlx::Result<()> {
-    let mut store = core.warm.acquire().await?;
-    leases::confirm(&mut *store, lease_ids).await?;
-    store.keep();
-    Ok(())
 }

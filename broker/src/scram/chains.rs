@@ -12,9 +12,6 @@ use super::{BLOCK, Key, Rest, Salt};
 
 /// Passwords derived at once.
 pub const CHAINS: usize = 2;
-/// Iterations of a piece: some 100 µs.
-#[cfg(target_arch = "x86_64")]
-const PIECE: u32 = 1_024;
 
 /// Whether this processor can.
 pub fn available() -> bool {
@@ -56,7 +53,10 @@ mod sha {
     use std::arch::x86_64::*;
 
     use super::super::words::{self, INITIAL, ROUND};
-    use super::{Key, PIECE, Rest, Salt};
+    use super::{Key, Rest, Salt};
+
+    /// Iterations of a piece: some 100 µs.
+    const PIECE: u32 = 1_024;
 
     /// The eight words of a hash in the order that the instructions want: A, B, E, F and C, D, G, H, the first in the highest
     /// place. It stays like that from block to block.

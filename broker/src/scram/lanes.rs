@@ -12,10 +12,6 @@ use super::{BLOCK, Key, Rest, Salt};
 
 /// Passwords derived at once.
 pub const LANES: usize = 16;
-/// Iterations of a piece: some 120 µs.
-#[cfg(target_arch = "x86_64")]
-const PIECE: u32 = 256;
-
 /// Whether this processor can.
 pub fn available() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -56,7 +52,10 @@ mod avx512 {
     use zeroize::Zeroize;
 
     use super::super::words::{self, INITIAL, ROUND};
-    use super::{Key, LANES, PIECE, Rest, Salt};
+    use super::{Key, LANES, Rest, Salt};
+
+    /// Iterations of a piece: some 120 µs.
+    const PIECE: u32 = 256;
 
     /// One word of each of the sixteen.
     type Words = __m512i;

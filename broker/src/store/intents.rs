@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::callers::caller_mark;
+use super::line::{owner_chain, owner_line, token_line};
 use crate::target::Owner;
 
 /// What an intent says before the target is asked.
@@ -67,19 +68,11 @@ with recursive token as (
      where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) ",
             $hold,
             "
-), line as (
-    select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth
-      from leasehold_broker.tokens where token_id = $11
-    union all
-    select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
-      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t
-), chain as materialized (
-    select coalesce(bool_or(ended_at is not null or expires_at <= clock_timestamp()), false) as dead,
-           array_agg(accessor order by depth) as accessors,
-           array_agg((extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint order by depth) as ttls,
-           array_agg(revision order by depth) as revisions
-      from line
-), base as (
+), ",
+            owner_line!("leasehold_broker.tokens where token_id = $11"),
+            ", ",
+            owner_chain!("", ""),
+            ", base as (
     select m.mount_id, r.name as role, c.config_id
       from leasehold_broker.mounts m, leasehold_broker.database_roles r, leasehold_broker.database_configs c
      where m.mount_id = $2 and m.state = 'active'
@@ -166,6 +159,14 @@ async fn write(
 
 /// What the target must know of the token of an intent that stands.
 fn placed(row: &PgRow) -> sqlx::Result<Recorded> {
+    Ok(Recorded::Placed {
+        owners: owners(row)?,
+        cap_microseconds: row.try_get("cap")?,
+    })
+}
+
+/// The owners of a `chain`, the token first.
+fn owners(row: &PgRow) -> sqlx::Result<Vec<Owner>> {
     let accessors: Option<Vec<String>> = row.try_get("accessors")?;
     let ttls: Option<Vec<Option<i64>>> = row.try_get("ttls")?;
     let revisions: Option<Vec<i64>> = row.try_get("revisions")?;
@@ -178,12 +179,8 @@ fn placed(row: &PgRow) -> sqlx::Result<Recorded> {
             accessor,
             ttl_microseconds,
             revision,
-        })
-        .collect();
-    Ok(Recorded::Placed {
-        owners,
-        cap_microseconds: row.try_get("cap")?,
-    })
+        });
+    Ok(owners.collect())
 }
 
 /// The chain of owners of a token as it is now; None if it no longer lives.
@@ -191,32 +188,20 @@ pub async fn owner_chain(
     store: impl PgExecutor<'_>,
     token_id: i64,
 ) -> sqlx::Result<Option<Vec<Owner>>> {
-    let rows = sqlx::query(
-        "with recursive line as ( \
-             select token_id, parent_id, accessor, revision, expires_at, ended_at, 1 as depth \
-               from leasehold_broker.tokens where token_id = $1 \
-             union all \
-             select t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1 \
-               from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t) \
-         select accessor, (extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint as ttl, revision, \
-                ended_at is not null or coalesce(expires_at <= clock_timestamp(), false) as dead \
-           from line order by depth",
-    )
+    let row = sqlx::query(concat!(
+        "with recursive ",
+        owner_line!("leasehold_broker.tokens where token_id = $1"),
+        ", ",
+        owner_chain!("", ""),
+        " select dead, accessors, ttls, revisions from chain"
+    ))
     .bind(token_id)
-    .fetch_all(store)
+    .fetch_one(store)
     .await?;
-    let mut owners = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if row.try_get("dead")? {
-            return Ok(None);
-        }
-        owners.push(Owner {
-            accessor: row.try_get("accessor")?,
-            ttl_microseconds: row.try_get("ttl")?,
-            revision: row.try_get("revision")?,
-        });
+    if row.try_get("dead")? {
+        return Ok(None);
     }
-    Ok(Some(owners).filter(|owners| !owners.is_empty()))
+    Ok(Some(owners(&row)?).filter(|owners| !owners.is_empty()))
 }
 
 /// As the statement for one that waits for nobody; each stands or not by itself. Waiting for rows that somebody is changing,
@@ -242,19 +227,11 @@ with recursive asked as (
 ), config as materialized (
     select c.config_id, c.revision, c.target_id from leasehold_broker.database_configs c
      where c.config_id = any($4::uuid[]) and c.state = 'live' for share skip locked
-), line as (
-    select t.token_id as first_id, t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, 1 as depth
-      from leasehold_broker.tokens t where t.token_id = any($11::bigint[])
-    union all
-    select line.first_id, t.token_id, t.parent_id, t.accessor, t.revision, t.expires_at, t.ended_at, line.depth + 1
-      from line cross join lateral (select * from leasehold_broker.tokens a where a.token_id = line.parent_id offset 0) t
-), chain as materialized (
-    select first_id, coalesce(bool_or(ended_at is not null or expires_at <= clock_timestamp()), false) as dead,
-           array_agg(accessor order by depth) as accessors,
-           array_agg((extract(epoch from expires_at - clock_timestamp()) * 1000000)::bigint order by depth) as ttls,
-           array_agg(revision order by depth) as revisions
-      from line group by first_id
-), proof as materialized (
+), ",
+    owner_line!("leasehold_broker.tokens where token_id = any($11::bigint[])"),
+    ", ",
+    owner_chain!("first_id, ", "group by first_id"),
+    ", proof as materialized (
     select token.token_id, ",
     caller_mark!("token"),
     " as mark from token

@@ -110,9 +110,10 @@ impl Reads {
         if known.0 == revision {
             return Ok(known);
         }
-        let mut store = self.store.acquire().await?;
-        let (revision, table) = mounts::table(&mut *store).await?;
-        store.keep();
+        let (revision, table) = self
+            .store
+            .ask(async |store| mounts::table(store).await)
+            .await?;
         let table = Arc::new(table);
         let mut known = self
             .mounts

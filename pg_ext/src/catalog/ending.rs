@@ -1,13 +1,13 @@
 //! The rows of leases that are ending, and of the PostgreSQL roles behind them.
 
-use super::ask::{look, rows, write};
+use super::ask::{Row, look, rows, write};
 use crate::core::label::Installation;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 
-/// An active lease whose end has come; its row is locked by this transaction.
+/// A lease whose row is locked by this transaction, and what became of its login.
 #[derive(Debug, Clone)]
-pub struct Due {
+pub struct Marked {
     /// Its internal number.
     pub number: i64,
     /// The login it made, if it made one.
@@ -15,6 +15,39 @@ pub struct Due {
     /// What the login's mark says about it.
     pub mark: Mark,
 }
+
+impl Marked {
+    /// As the first five columns of a [`marked!`] statement say.
+    pub(super) fn read(row: &Row) -> Self {
+        Self {
+            number: row.must(1),
+            login: row.get(2),
+            mark: Mark::of(row.must(3), row.get(4), row.must(5)),
+        }
+    }
+}
+
+/// A statement that reads leases `l` with their logins `a` and the marks of these: the parameter that is the installation,
+/// further columns, further tables, and which leases.
+macro_rules! marked {
+    ($installation:literal, $columns:literal, $tables:literal, $($which:literal),+) => {
+        concat!(
+            "select l.lease_number, l.login_oid, a.oid is not null, s.label = ",
+            $installation,
+            " || '/' || l.lease_number::text, coalesce(a.rolname = l.login, false)",
+            $columns,
+            "
+           from leasehold.live_leases l
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid
+           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
+                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass ",
+            $tables,
+            " where ",
+            $($which),+
+        )
+    };
+}
+pub(super) use marked;
 
 /// What became of the login that a lease made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,41 +107,36 @@ pub fn take_due(
     now: TimestampWithTimeZone,
     except: &[i64],
     at_most: i64,
-) -> Vec<Due> {
+) -> Vec<Marked> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
-                coalesce(a.rolname = l.login, false)
-           from leasehold.live_leases l
-           left join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.state = 'active' and l.due_at <= $1 and l.lease_number <> all ($2)
-          order by l.due_at limit $3 for update of l skip locked",
-        &[now.into(), except.to_vec().into(), at_most.into(), installation.to_string().into()],
-        |row| Due {
-            number: row.must(1),
-            login: row.get(2),
-            mark: Mark::of(row.must(3), row.get(4), row.must(5)),
-        },
+        marked!(
+            "$4",
+            "",
+            "",
+            "l.state = 'active' and l.due_at <= $1 and l.lease_number <> all ($2)
+              order by l.due_at limit $3 for update of l skip locked"
+        ),
+        &[
+            now.into(),
+            except.to_vec().into(),
+            at_most.into(),
+            installation.to_string().into(),
+        ],
+        |row| Marked::read(&row),
     )
 }
 
 /// The rows of `numbers` that are active, locked by the caller's transaction.
-pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Due> {
+pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Marked> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text,
-                coalesce(a.rolname = l.login, false)
-           from leasehold.live_leases l
-           left join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.fenced_at is null and l.lease_number = any ($1) for update of l",
+        marked!(
+            "$2",
+            "",
+            "",
+            "l.fenced_at is null and l.lease_number = any ($1) for update of l"
+        ),
         &[numbers.to_vec().into(), installation.to_string().into()],
-        |row| Due {
-            number: row.must(1),
-            login: row.get(2),
-            mark: Mark::of(row.must(3), row.get(4), row.must(5)),
-        },
+        |row| Marked::read(&row),
     )
 }
 

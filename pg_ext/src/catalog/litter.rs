@@ -1,7 +1,7 @@
 //! What is left of fenced leases: the role, and what depends on it in which database.
 
 use super::ask::{rows, write};
-use super::ending::Mark;
+use super::ending::{Mark, Marked, marked};
 use crate::core::label::Installation;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys;
@@ -29,43 +29,29 @@ pub struct Fenced {
     pub drop_owned: bool,
 }
 
-/// A fenced lease whose next attempt is due, before it is asked what it needs; its row is locked by this transaction.
-pub struct Candidate {
-    /// Its internal number.
-    pub number: i64,
-    /// The login it made, if it made one.
-    pub login: Option<pg_sys::Oid>,
-    /// Whether the login is there and ours.
-    pub mark: Mark,
-}
-
-macro_rules! candidates {
+/// Fenced leases whose attempt is due, or the one of them that is named.
+macro_rules! due_attempts {
     ($only:literal) => {
-        concat!(
-            "select l.lease_number, l.login_oid, a.oid is not null, s.label = $4 || '/' || l.lease_number::text,
-                coalesce(a.rolname = l.login, false)
-           from leasehold.live_leases l
-           left join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2)
-            ",
+        marked!(
+            "$4",
+            "",
+            "",
+            "l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2) ",
             $only,
-            "
-          order by l.next_attempt_at limit $3 for update of l skip locked"
+            " order by l.next_attempt_at limit $3 for update of l skip locked"
         )
     };
 }
 
 /// Locks and returns fenced leases whose next attempt is due at `now`, but none of `except` and none that somebody holds;
 /// `only` that one, if it is named.
-pub fn candidates(
+pub fn take_fenced(
     installation: Installation,
     now: TimestampWithTimeZone,
     except: &[i64],
     at_most: i64,
     only: Option<i64>,
-) -> Vec<Candidate> {
+) -> Vec<Marked> {
     let values: [DatumWithOid<'_>; 5] = [
         now.into(),
         except.to_vec().into(),
@@ -74,21 +60,19 @@ pub fn candidates(
         only.into(),
     ];
     let (text, values) = match only {
-        None => (candidates!(""), &values[..4]),
-        Some(_) => (candidates!("and l.lease_number = $5"), &values[..]),
+        None => (due_attempts!(""), &values[..4]),
+        Some(_) => (due_attempts!("and l.lease_number = $5"), &values[..]),
     };
-    rows(text, values, |row| Candidate {
-        number: row.must(1),
-        login: row.get(2),
-        mark: Mark::of(row.must(3), row.get(4), row.must(5)),
-    })
+    rows(text, values, |row| Marked::read(&row))
 }
 
 /// What these fenced leases, whose rows the caller has locked, still need. Members are looked for in a range of one: nearly all
 /// memberships may be of one group, and of an equal `roleid` the planner then expects a member anywhere, and reads them all.
 pub fn needs(installation: Installation, numbers: &[i64]) -> Vec<Fenced> {
     rows(
-        "select l.lease_number, l.login_oid, a.oid is not null, s.label = $2 || '/' || l.lease_number::text,
+        marked!(
+            "$2",
+            ",
                 coalesce(a.rolcanlogin or a.rolpassword is not null
                          or exists (select from pg_catalog.pg_auth_members m where m.member = a.oid offset 0)
                          or exists (select from pg_catalog.pg_auth_members m where m.roleid between a.oid and a.oid offset 0), false),
@@ -98,24 +82,28 @@ pub fn needs(installation: Installation, numbers: &[i64]) -> Vec<Fenced> {
                      where pg_catalog.btrim(t.t, E' \\t\\n\\r;') <> ''),
                 array(select distinct d.dbid from pg_catalog.pg_shdepend d
                        where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = a.oid),
-                l.reassign_to_oid, l.drop_owned, coalesce(a.rolname = l.login, false)
-           from leasehold.live_leases l
-           left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null
-           left join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.lease_number = any ($1)",
+                l.reassign_to_oid, l.drop_owned",
+            "left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null",
+            "l.lease_number = any ($1)"
+        ),
         &[numbers.to_vec().into(), installation.to_string().into()],
-        |row| Fenced {
-            number: row.must(1),
-            login: row.get(2),
-            mark: Mark::of(row.must(3), row.get(4), row.must(11)),
-            armed: row.must(5),
-            attempts: row.must(6),
-            statements: row.must(7),
-            databases: row.must(8),
-            reassign_to: row.get(9),
-            drop_owned: row.must(10),
+        |row| {
+            let Marked {
+                number,
+                login,
+                mark,
+            } = Marked::read(&row);
+            Fenced {
+                number,
+                login,
+                mark,
+                armed: row.must(6),
+                attempts: row.must(7),
+                statements: row.must(8),
+                databases: row.must(9),
+                reassign_to: row.get(10),
+                drop_owned: row.must(11),
+            }
         },
     )
 }

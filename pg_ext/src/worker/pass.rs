@@ -288,7 +288,7 @@ impl Pass {
     fn finish_alone(&mut self, hunt: &Hunt, except: &[i64]) -> Option<end::Finished> {
         let (installation, home) = (self.installation, self.home);
         let numbers = step("finish", || {
-            litter::candidates(installation, clock::now(), except, BATCH as i64, None)
+            litter::take_fenced(installation, clock::now(), except, BATCH as i64, None)
                 .into_iter()
                 .map(|lease| lease.number)
                 .collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! Fencing: the login can not log in by any method and lends nothing to anybody, from the commit on.
 
-use crate::catalog::ending::{self, Due, Mark, Why};
+use crate::catalog::ending::{self, Mark, Marked, Why};
 use crate::core::label::Installation;
 use crate::ffi::{clock, databases, xact};
 use crate::lease::spread;
@@ -65,7 +65,7 @@ pub fn fence_now(numbers: &[i64], by: &str) -> Vec<i64> {
     apply(&due, clock::now(), Why::Revoked(by)).numbers
 }
 
-fn apply(due: &[Due], now: TimestampWithTimeZone, why: Why<'_>) -> Fenced {
+fn apply(due: &[Marked], now: TimestampWithTimeZone, why: Why<'_>) -> Fenced {
     let ours: Vec<pg_sys::Oid> = due
         .iter()
         .filter(|lease| lease.mark.is_to_be_fenced())

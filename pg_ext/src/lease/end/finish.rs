@@ -1,8 +1,8 @@
 //! Finishing: fenced leases without sessions and without anything that depends on them are dropped, many at a
 //! time; of the others it is said what they still need.
 
-use crate::catalog::ending::{self, Mark};
-use crate::catalog::litter::{self, Candidate, Fenced};
+use crate::catalog::ending::{self, Mark, Marked};
+use crate::catalog::litter::{self, Fenced};
 use crate::core::backoff;
 use crate::core::label::Installation;
 use crate::ffi::drop as server;
@@ -57,7 +57,7 @@ pub fn finish(
     quiet: impl Fn(pg_sys::Oid) -> bool,
 ) -> Finished {
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let candidates = litter::candidates(installation, now, except, limit, None);
+    let candidates = litter::take_fenced(installation, now, except, limit, None);
     apply(installation, candidates, home, now, quiet)
 }
 
@@ -69,7 +69,7 @@ pub fn finish_one(
     number: i64,
     quiet: impl Fn(pg_sys::Oid) -> bool,
 ) -> Finished {
-    let candidates = litter::candidates(installation, now, &[], 1, Some(number));
+    let candidates = litter::take_fenced(installation, now, &[], 1, Some(number));
     apply(installation, candidates, home, now, quiet)
 }
 
@@ -86,7 +86,7 @@ impl Finished {
 
 fn apply(
     installation: Installation,
-    candidates: Vec<Candidate>,
+    candidates: Vec<Marked>,
     home: pg_sys::Oid,
     now: TimestampWithTimeZone,
     quiet: impl Fn(pg_sys::Oid) -> bool,
@@ -97,7 +97,7 @@ fn apply(
     };
     // Many come here first to be hunted: what a lease needs is asked, at some cost, once its login is without sessions.
     let mut ready = Vec::new();
-    for Candidate {
+    for Marked {
         number,
         login,
         mark,
@@ -130,6 +130,7 @@ fn apply(
                     backoff::wait_seconds(lease.attempts + 1),
                 );
             }
+            // It has been labelled again between the two statements.
             (Mark::Ours | Mark::Bare, Some(login)) if !quiet(login) => finished.hunt.push(login),
             (Mark::Bare, login) => {
                 rearmed.extend(login.filter(|_| lease.armed));

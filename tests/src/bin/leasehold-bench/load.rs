@@ -51,6 +51,12 @@ impl Tally {
     }
 }
 
+/// The one in the middle, by some figure of each.
+pub fn middle<T>(all: &mut [T], by: impl Fn(&T) -> f64) -> &T {
+    all.sort_unstable_by(|one, other| by(one).total_cmp(&by(other)));
+    &all[all.len() / 2]
+}
+
 /// A percentile of sorted times, in milliseconds.
 pub fn percentile(sorted: &[Duration], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);

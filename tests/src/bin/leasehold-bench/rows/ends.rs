@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::time::{Duration, Instant};
 
 use super::super::http::{Client, request};
-use super::super::load::{Same, Until, Work, drive};
+use super::super::load::{Same, Until, Work, drive, middle};
 use super::super::stage::Stage;
 use super::super::table::Table;
 use super::issue;
@@ -40,16 +40,12 @@ async fn prefix(stage: &Stage, table: &mut Table) -> Result<()> {
     for _ in 0..ROUNDS {
         rounds.push(revoke_all(stage).await?);
     }
-    let mut median = |of: fn(&Revoked) -> f64| {
-        rounds.sort_unstable_by(|one, other| of(one).total_cmp(&of(other)));
-        of(&rounds[ROUNDS / 2])
-    };
     let what = |end: &str| format!("revoke-prefix of {LEASES} leases, median of three: {end}");
-    table.most(&what("all fenced"), median(|r| r.fenced_seconds), "s", 2.0);
-    table.most(&what("all dropped"), median(|r| r.gone_seconds), "s", 15.0);
-    let beside = median(|r| r.beside);
-    median(|r| r.rate / r.raw);
-    let Revoked { rate, raw, .. } = rounds[ROUNDS / 2];
+    let fenced = middle(&mut rounds, |round| round.fenced_seconds).fenced_seconds;
+    table.most(&what("all fenced"), fenced, "s", 2.0);
+    let gone = middle(&mut rounds, |round| round.gone_seconds).gone_seconds;
+    table.most(&what("all dropped"), gone, "s", 15.0);
+    let &Revoked { rate, raw, .. } = middle(&mut rounds, |round| round.rate / round.raw);
     table.ratio(
         &what("rate"),
         rate,
@@ -57,6 +53,7 @@ async fn prefix(stage: &Stage, table: &mut Table) -> Result<()> {
         ("raw DROP ROLE in batches", raw),
         Some(0.8),
     );
+    let beside = middle(&mut rounds, |round| round.beside).beside;
     table.most(
         &what("p99 of an issue meanwhile, times idle"),
         beside,

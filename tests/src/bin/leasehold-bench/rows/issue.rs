@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::time::Duration;
 
 use super::super::cpu::Used;
-use super::super::load::{Same, Tally, Until};
+use super::super::load::{Same, Tally, Until, middle};
 use super::super::pgbench;
 use super::super::stage::Stage;
 use super::super::table::{Line, Table};
@@ -78,10 +78,7 @@ async fn burst(stage: &Stage, table: &mut Table) -> Result<()> {
         let (tally, _) = issue(stage, 32, Until::Steps(16)).await?;
         bursts.push((tally.rate(), stock));
     }
-    bursts.sort_unstable_by(|(one, stock), (other, their)| {
-        f64::total_cmp(&(one / stock), &(other / their))
-    });
-    let (rate, stock) = bursts[BURSTS / 2];
+    let &(rate, stock) = middle(&mut bursts, |(rate, stock)| rate / stock);
     let what = "512 issues by 32 clients at once, ready verifiers, median of five";
     table.ratio(
         what,
