@@ -2,18 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use super::make::Wanted;
 use super::policies::{self, Wish as PolicyWish, matches_glob};
 use super::role::TokenRole;
 use super::{field, mount_ttl, roles};
 use crate::duration::{self, Span};
 use crate::fields::{FieldType, FieldValue};
-use crate::ids;
-use crate::logical::{Auth, BatchClaims, Call, Caller, Fault, Field, Outcome, Response, TokenRow};
+use crate::logical::{Call, Caller, Fault, Field, Outcome, Response, TokenRow};
 use crate::policy::ROOT;
-use crate::secret::Token;
-use crate::store::growth::Table;
-use crate::store::new_tokens::{Made, NewToken};
-use crate::store::tokens;
 use crate::ttl::{self, Wish};
 
 pub(super) const FIELDS: &[Field] = &[
@@ -443,101 +439,6 @@ fn path(call: &Call<'_>, role: Option<(&str, &TokenRole)>) -> String {
         }
         Some((name, _)) => format!("auth/token/create/{name}"),
         None => call.request.path.clone(),
-    }
-}
-
-/// A token that only needs to be written down.
-struct Wanted<'c, 'r> {
-    call: &'c Call<'r>,
-    maker_id: i64,
-    path: String,
-    role: Option<String>,
-    display_name: String,
-    meta: Option<Map<String, Value>>,
-    bound_cidrs: Vec<String>,
-    policies: Vec<String>,
-    ttl: Option<Span>,
-    renewable: bool,
-    orphan: bool,
-    num_uses: i32,
-    explicit_max: Span,
-    period: Span,
-}
-
-impl Wanted<'_, '_> {
-    fn parent_id(&self) -> Option<i64> {
-        (!self.orphan).then_some(self.maker_id)
-    }
-
-    fn auth(self, token: Token, accessor: String, token_type: &'static str) -> Auth {
-        Auth {
-            client_token: Some(token),
-            accessor,
-            policies: self.policies,
-            metadata: self.meta,
-            lease_duration_seconds: self.ttl.map_or(0, Span::seconds),
-            renewable: self.renewable,
-            entity_id: String::new(),
-            token_type,
-            orphan: self.orphan,
-            num_uses: self.num_uses,
-        }
-    }
-
-    async fn service(self, id: &str) -> Result<Auth, Fault> {
-        let token = match id {
-            "" => ids::service_token(),
-            id => Token::new(id),
-        };
-        let core = self.call.core;
-        let accessor = ids::base62(24);
-        let new = NewToken {
-            token_hash: format!("\\x{}", hex::encode(core.keys.token_hash(&token)?)),
-            accessor: accessor.clone(),
-            maker_id: self.maker_id,
-            parent_id: self.parent_id(),
-            path: self.path.clone(),
-            policies: self.policies.clone(),
-            meta: self.meta.clone(),
-            display_name: self.display_name.clone(),
-            role: self.role.clone(),
-            bound_cidrs: self.bound_cidrs.clone(),
-            num_uses: self.num_uses,
-            renewable: self.renewable,
-            ttl_microseconds: self.ttl.map(|ttl| ttl.nanos() / 1_000),
-            ttl_seconds: self.ttl.map_or(0, Span::seconds),
-            explicit_max_ttl_seconds: self.explicit_max.seconds(),
-            period_seconds: self.period.seconds(),
-        };
-        core.growth.added(Table::Tokens);
-        match core.new_tokens.make(new).await? {
-            Made::Made => Ok(self.auth(token, accessor, "service")),
-            Made::Duplicate => Err(Fault::bad("cannot create a token with a duplicate ID")),
-            Made::Orphaned => Err(Fault::unknown_caller()),
-        }
-    }
-
-    async fn batch(self) -> Result<Auth, Fault> {
-        let ttl = self
-            .ttl
-            .ok_or_else(|| Fault::internal("a batch token without an end"))?;
-        let issued_at = tokens::clock(&self.call.core.store).await?;
-        let issued_at_us =
-            i64::try_from(issued_at.unix_timestamp_nanos() / 1_000).map_err(Fault::internal)?;
-        let claims = BatchClaims {
-            parent_id: self.parent_id(),
-            policies: self.policies.clone(),
-            meta: self.meta.clone(),
-            display_name: self.display_name.clone(),
-            path: self.path.clone(),
-            role: self.role.clone(),
-            bound_cidrs: self.bound_cidrs.clone(),
-            issued_at_us,
-            ttl_seconds: ttl.seconds(),
-            expires_at_us: issued_at_us.saturating_add(ttl.nanos() / 1_000),
-        };
-        let token = claims.encode(&self.call.core.keys)?;
-        Ok(self.auth(token, String::new(), "batch"))
     }
 }
 

@@ -6,6 +6,7 @@
 mod accessors;
 mod create;
 mod lookup;
+mod make;
 mod policies;
 mod policy_names;
 mod renew;
