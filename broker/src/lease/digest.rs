@@ -2,7 +2,7 @@
 
 use super::LeaseError;
 use crate::core::Core;
-use crate::store::database;
+use crate::store::roles;
 use crate::target::{Recipe, Refusal, Target};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub(super) async fn overtake(
     role: &str,
     revision: i64,
 ) -> Result<Option<i64>, LeaseError> {
-    let newer = database::overtake_revision(&core.store, mount_id, role, revision).await?;
+    let newer = roles::overtake_revision(&core.store, mount_id, role, revision).await?;
     if newer.is_some() {
         tracing::warn!(
             role,

@@ -10,7 +10,7 @@ use super::{LeaseError, intents, reach_config, settle};
 use crate::core::Core;
 use crate::logical::{Fault, Guess, TokenIdentity};
 use crate::secret::Verifier;
-use crate::store::database::ConfigRow;
+use crate::store::configs::ConfigRow;
 use crate::store::intents::{Intent, Recorded, owner_chain};
 use crate::store::leases;
 use crate::target::{Issue, Owner, Recipe, Refusal, Target, TargetError};

@@ -14,7 +14,7 @@ use super::{Mode, Notice, end_prefix, recipe_name};
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::mount::{Mount, MountKind};
-use crate::store::{database, mounts, outbox};
+use crate::store::{configs, mounts, outbox, roles, targets};
 
 /// How often a broker says that it is still at a mount.
 const HOLD_EVERY: Duration = Duration::from_secs(mounts::HOLD_SECONDS as u64 / 3);
@@ -33,7 +33,7 @@ async fn end_tainted(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
         drop_recipes(core, mount).await?;
     }
     let mut store = core.store.begin().await?;
-    let configs = database::retire_configs(&mut store, mount.mount_id).await?;
+    let configs = configs::retire_all(&mut store, mount.mount_id).await?;
     mounts::finish(&mut *store, mount.mount_id).await?;
     store.commit().await?;
     for config_id in configs {
@@ -141,8 +141,8 @@ async fn held<T>(core: &Arc<Core>, mount_id: Uuid, work: impl Future<Output = T>
 /// issue from them, for the mount's accessor is never used again.
 async fn drop_recipes(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
     let mut store = core.store.begin().await?;
-    let targets = database::targets_of_mount(&mut *store, mount.mount_id).await?;
-    let (roles, revision) = database::delete_roles(&mut store, mount.mount_id).await?;
+    let targets = targets::of_mount(&mut *store, mount.mount_id).await?;
+    let (roles, revision) = roles::delete_all(&mut store, mount.mount_id).await?;
     for target_id in &targets {
         for role in &roles {
             let recipe = recipe_name(&mount.accessor, role);

@@ -12,7 +12,7 @@ use super::{LeaseError, reach, recipe, settle};
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::store::outbox::{self, OutboxRow};
-use crate::store::{database, leases, mounts};
+use crate::store::{leases, mounts, roles};
 use crate::target::{Owner, Target, TargetError};
 
 /// Messages claimed at once.
@@ -159,7 +159,7 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
             let Some(mount) = mounts::by_id(&core.store, mount_id).await? else {
                 return Ok(());
             };
-            let Some(role) = database::role_by_name(&core.store, mount_id, &role).await? else {
+            let Some(role) = roles::by_name(&core.store, mount_id, &role).await? else {
                 return Ok(());
             };
             let recipe = recipe(&mount.accessor, &role);

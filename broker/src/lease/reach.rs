@@ -9,7 +9,8 @@ use super::LeaseError;
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::secret::Password;
-use crate::store::database::{self, ConfigRow};
+use crate::store::configs::{self, ConfigRow};
+use crate::store::targets;
 use crate::target::{ConnectionDetails, Key, Scope, Target, TargetError, verify};
 
 /// Whose leases ours are on every target.
@@ -23,7 +24,7 @@ pub fn scope(core: &Core) -> Result<Scope, Fault> {
 /// The stored form of a configuration's details.
 pub fn open_details(core: &Core, config: &ConfigRow) -> Result<Map<String, Value>, Fault> {
     let text = core.keys.open(
-        database::CONFIGS,
+        configs::CONFIGS,
         config.config_id.as_bytes(),
         &config.sealed_connection,
     )?;
@@ -48,14 +49,14 @@ pub async fn reach_config(core: &Core, config: &ConfigRow) -> Result<Target, Lea
         Some(key) => key,
         None => {
             let found = verify(&details, &scope).await?;
-            database::see_target(
+            targets::see(
                 &core.store,
                 found.target_id,
                 &found.system_identifier,
                 found.database_oid,
             )
             .await?;
-            database::set_target(
+            configs::set_target(
                 &core.store,
                 config.config_id,
                 config.revision,
@@ -85,7 +86,7 @@ where
         address: format!("target {target_id}"),
         why: "no configuration leads there".into(),
     });
-    for config in database::configs_by_target(&core.store, target_id).await? {
+    for config in configs::by_target(&core.store, target_id).await? {
         let answer = match reach_config(core, &config).await {
             Ok(target) => call(target).await.map_err(LeaseError::Target),
             Err(error) => Err(error),

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use crate::store::database::RoleRow;
+use crate::store::roles::RoleRow;
 use crate::target::Recipe;
 
 /// Its name there: accessors are never used again, so neither are recipes of a mount that is gone.

@@ -7,7 +7,7 @@ use super::{LeaseError, reach};
 use crate::core::Core;
 use crate::gather::{self, Gather};
 use crate::logical::Fault;
-use crate::store::database::ConfigRow;
+use crate::store::configs::ConfigRow;
 use crate::store::leases::{self, LeaseRow};
 use crate::store::together::together;
 use crate::target::{Recipe, Refusal, Target, TargetError};

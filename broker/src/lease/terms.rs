@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::core::Settings;
 use crate::duration::Span;
 use crate::mount::Mount;
-use crate::store::database::RoleRow;
+use crate::store::roles::RoleRow;
 use crate::ttl::{MountTtl, Wish};
 
 /// The wish of a lease: what is asked for (zero: nothing in particular), within its role as it is now.

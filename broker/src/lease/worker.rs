@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::comparison::{self, Comparison};
 use super::{LeaseError, changes, end_owner, mount, outbox, settle};
 use crate::core::Core;
-use crate::store::{database, leases, owners, sweep};
+use crate::store::{leases, owners, sweep, targets};
 
 /// How often targets are looked for, and token expiry is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -137,7 +137,7 @@ async fn round(
     target_id: Uuid,
     comparison: &mut Comparison,
 ) -> Result<(), LeaseError> {
-    if core.keys.is_sealed() || !database::has_way(&core.store, target_id).await? {
+    if core.keys.is_sealed() || !targets::has_way(&core.store, target_id).await? {
         return Ok(());
     }
     while outbox::deliver(core, target_id).await? {}

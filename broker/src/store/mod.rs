@@ -8,9 +8,9 @@
 
 pub mod callers;
 pub mod comparison;
+pub mod configs;
 mod connect;
 pub mod cubbyholes;
-pub mod database;
 pub mod growth;
 pub mod installation;
 pub mod intents;
@@ -23,7 +23,9 @@ pub mod outbox;
 pub mod owners;
 pub mod policies;
 pub mod reads;
+pub mod roles;
 pub mod sweep;
+pub mod targets;
 pub mod together;
 pub mod token_roles;
 pub mod tokens;

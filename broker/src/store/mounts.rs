@@ -185,6 +185,17 @@ pub async fn taint_to_move(
     Ok(done.rows_affected() == 1)
 }
 
+/// Holds a mount in place for the transaction; false: it serves nobody any more.
+pub async fn hold_active(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<bool> {
+    let held = sqlx::query(
+        "select from leasehold_broker.mounts where mount_id = $1 and state = 'active' for share",
+    )
+    .bind(mount_id)
+    .fetch_optional(store)
+    .await?;
+    Ok(held.is_some())
+}
+
 /// A broker is still at this one.
 pub async fn hold(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<()> {
     sqlx::query(

@@ -8,9 +8,10 @@ use std::sync::{Arc, RwLock};
 use uuid::Uuid;
 
 use super::callers::{self, Claim, Found};
-use super::database::{self, ConfigRow, RoleRow};
+use super::configs::ConfigRow;
 use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
+use super::roles::{self, RoleRow};
 use super::tokens;
 use crate::gather::{self, Gather};
 use crate::logical::{Guess, TokenRow};
@@ -143,7 +144,7 @@ impl Reads {
                 let mut names = roles.clone();
                 names.sort_unstable();
                 names.dedup();
-                let found = database::roles_with_configs(&mut *store, &names).await?;
+                let found = roles::with_configs(&mut *store, &names).await?;
                 store.keep();
                 let of = |name| found[names.binary_search(name).ok()?].clone();
                 Ok(roles.iter().map(of).collect())

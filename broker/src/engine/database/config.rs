@@ -11,7 +11,8 @@ use crate::lease;
 use crate::logical::{
     Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response, RunFuture,
 };
-use crate::store::database::{self, ConfigRow};
+use crate::store::configs::{self, ConfigRow};
+use crate::store::{mounts, roles, targets};
 use crate::target::connection_string::has_literal_password;
 use crate::target::{ConnectionDetails, Verified, redacted, verify};
 use crate::template::Template;
@@ -98,11 +99,11 @@ fn exists<'a>(call: &'a Call<'a>) -> RunFuture<'a, Result<bool, Fault>> {
 
 async fn find(call: &Call<'_>) -> Result<Option<ConfigRow>, Fault> {
     let name = call.capture("name");
-    Ok(database::config_by_name(&call.core.store, call.mount.mount_id, name).await?)
+    Ok(configs::by_name(&call.core.store, call.mount.mount_id, name).await?)
 }
 
 async fn list(call: &Call<'_>) -> Outcome {
-    Response::keys(database::config_names(&call.core.store, call.mount.mount_id).await?)
+    Response::keys(configs::names(&call.core.store, call.mount.mount_id).await?)
 }
 
 async fn read(call: &Call<'_>) -> Outcome {
@@ -124,9 +125,9 @@ async fn read(call: &Call<'_>) -> Outcome {
 async fn delete(call: &Call<'_>) -> Outcome {
     let mut store = call.core.store.begin().await?;
     let name = call.capture("name");
-    let found = database::config_for_update(&mut store, call.mount.mount_id, name).await?;
+    let found = configs::for_update(&mut store, call.mount.mount_id, name).await?;
     if let Some(config) = found {
-        database::retire_config(&mut store, config.config_id).await?;
+        configs::retire(&mut store, config.config_id).await?;
         store.commit().await?;
         call.core.targets.forget(config.config_id);
     }
@@ -204,10 +205,10 @@ async fn draft(call: &Call<'_>, before: Option<&ConfigRow>) -> Result<Draft, Fau
 async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Result<bool, Fault> {
     let (core, mount_id, name) = (call.core, call.mount.mount_id, call.capture("name"));
     let mut store = core.store.begin().await?;
-    if !database::hold_mount(&mut store, mount_id).await? {
+    if !mounts::hold_active(&mut *store, mount_id).await? {
         return Err(Fault::no_route(&call.request.path));
     }
-    let now = database::config_for_update(&mut store, mount_id, name).await?;
+    let now = configs::for_update(&mut store, mount_id, name).await?;
     let revision = |row: Option<&ConfigRow>| row.map(|row| (row.config_id, row.revision));
     if revision(now.as_ref()) != revision(before) {
         return Ok(false);
@@ -215,7 +216,7 @@ async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Resu
     let target_id = match &draft.verified {
         Some(found) => {
             let (id, oid) = (&found.system_identifier, found.database_oid);
-            database::see_target(&mut *store, found.target_id, id, oid).await?;
+            targets::see(&mut *store, found.target_id, id, oid).await?;
             Some(found.target_id)
         }
         None if draft.details_changed => None,
@@ -236,20 +237,20 @@ async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Resu
         revision: now.as_ref().map_or(1, |row| row.revision + 1),
     };
     match (same, &now) {
-        (Some(_), _) => database::update_config(&mut *store, &row).await?,
+        (Some(_), _) => configs::update(&mut *store, &row).await?,
         (None, Some(old)) => {
-            database::retire_config(&mut store, old.config_id).await?;
-            database::insert_config(&mut *store, &row).await?;
+            configs::retire(&mut store, old.config_id).await?;
+            configs::insert(&mut *store, &row).await?;
         }
         (None, None) => {
-            if database::insert_config(&mut *store, &row).await.is_err() {
+            if configs::insert(&mut *store, &row).await.is_err() {
                 // Somebody else made it first.
                 return Ok(false);
             }
         }
     }
     if draft.details_changed {
-        database::renew_revisions(&mut store, mount_id, name).await?;
+        roles::renew_revisions(&mut store, mount_id, name).await?;
     }
     store.commit().await?;
     if let Some(old) = now {
@@ -264,5 +265,5 @@ fn seal(core: &Core, config_id: Uuid, details: &Map<String, Value>) -> Result<Ve
             .map_err(|error| Fault::internal(format!("connection details: {error}")))?,
     );
     core.keys
-        .seal(database::CONFIGS, config_id.as_bytes(), &text)
+        .seal(configs::CONFIGS, config_id.as_bytes(), &text)
 }

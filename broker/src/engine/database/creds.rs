@@ -13,7 +13,8 @@ use crate::logical::{
 };
 use crate::ready::Credential;
 use crate::secret::Password;
-use crate::store::database::{ConfigRow, RoleRow};
+use crate::store::configs::ConfigRow;
+use crate::store::roles::RoleRow;
 use crate::target::{Recipe, Target};
 use crate::template::{Names, Template};
 use crate::ttl::{self, Granted};

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::fields::FieldValue;
 use crate::lease;
 use crate::logical::{Call, Fault};
-use crate::store::database::{self, RoleRow};
+use crate::store::configs;
+use crate::store::roles::RoleRow;
 
 /// Longest name of a PostgreSQL role, in bytes.
 const NAME_BYTES_MAX: usize = 63;
@@ -60,8 +61,7 @@ pub(super) async fn check_sharing(
     }
     let db_name = settings.get("db_name").and_then(Value::as_str);
     let (store, mount) = (&call.core.store, call.mount);
-    let config =
-        database::config_by_name(store, mount.mount_id, db_name.unwrap_or_default()).await?;
+    let config = configs::by_name(store, mount.mount_id, db_name.unwrap_or_default()).await?;
     let Some(config) = config else {
         return Ok(());
     };

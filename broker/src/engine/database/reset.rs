@@ -4,7 +4,7 @@ use super::fault::of_verification;
 use crate::fields::FieldType;
 use crate::lease;
 use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec};
-use crate::store::database;
+use crate::store::configs;
 use crate::target::{ConnectionDetails, TargetError, verify};
 
 pub(super) static ROWS: &[PathSpec] = &[PathSpec {
@@ -23,7 +23,7 @@ pub(super) static ROWS: &[PathSpec] = &[PathSpec {
 
 async fn reset(call: &Call<'_>) -> Outcome {
     let name = call.capture("name");
-    let found = database::config_by_name(&call.core.store, call.mount.mount_id, name).await?;
+    let found = configs::by_name(&call.core.store, call.mount.mount_id, name).await?;
     let Some(config) = found else {
         return Err(missing(name));
     };

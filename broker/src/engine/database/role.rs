@@ -10,7 +10,7 @@ use crate::lease;
 use crate::logical::{
     Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response, RunFuture,
 };
-use crate::store::database::{self, RoleRow};
+use crate::store::roles::{self, RoleRow};
 
 pub(super) static ROWS: &[PathSpec] = &[
     PathSpec {
@@ -141,7 +141,7 @@ const STATEMENTS: [&str; 4] = [
 fn exists<'a>(call: &'a Call<'a>) -> RunFuture<'a, Result<bool, Fault>> {
     Box::pin(async move {
         let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
-        Ok(database::role_by_name(&call.core.store, mount_id, name)
+        Ok(roles::by_name(&call.core.store, mount_id, name)
             .await?
             .is_some())
     })
@@ -150,7 +150,7 @@ fn exists<'a>(call: &'a Call<'a>) -> RunFuture<'a, Result<bool, Fault>> {
 async fn list(call: &Call<'_>) -> Outcome {
     let after = call.fields.get("after").and_then(FieldValue::as_text);
     let limit = call.fields.get("limit").and_then(FieldValue::as_int);
-    let names = database::role_names(
+    let names = roles::names(
         &call.core.store,
         call.mount.mount_id,
         after.unwrap_or_default(),
@@ -162,7 +162,7 @@ async fn list(call: &Call<'_>) -> Outcome {
 
 async fn read(call: &Call<'_>) -> Outcome {
     let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
-    let found = database::role_by_name(&call.core.store, mount_id, name).await?;
+    let found = roles::by_name(&call.core.store, mount_id, name).await?;
     Ok(found.map(|role| Response {
         data: Some(role.settings),
         ..Response::default()
@@ -171,12 +171,12 @@ async fn read(call: &Call<'_>) -> Outcome {
 
 async fn write(call: &Call<'_>) -> Outcome {
     let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
-    let known = database::role_by_name(&call.core.store, mount_id, name).await?;
+    let known = roles::by_name(&call.core.store, mount_id, name).await?;
     extras::check_sharing(call, name, merge(call, known).map_err(Fault::bad)?).await?;
     let mut store = call.core.store.begin().await?;
-    let before = database::role_for_update(&mut store, mount_id, name).await?;
+    let before = roles::for_update(&mut store, mount_id, name).await?;
     let settings = merge(call, before).map_err(Fault::bad)?;
-    if !database::put_role(&mut store, mount_id, name, &settings).await? {
+    if !roles::put(&mut store, mount_id, name, &settings).await? {
         return Err(Fault::no_route(&call.request.path));
     }
     let notice = lease::role_written(&mut store, call.mount, name, None).await?;
@@ -188,7 +188,7 @@ async fn write(call: &Call<'_>) -> Outcome {
 async fn delete(call: &Call<'_>) -> Outcome {
     let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
     let mut store = call.core.store.begin().await?;
-    let deleted = database::delete_role(&mut store, mount_id, name).await?;
+    let deleted = roles::delete(&mut store, mount_id, name).await?;
     if let Some(revision) = deleted {
         let notice = lease::role_written(&mut store, call.mount, name, Some(revision)).await?;
         store.commit().await?;

@@ -102,7 +102,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "old-texts-stay-in-force",
         safety: "a restored store puts its roles in force again",
-        file: "broker/src/store/database.rs",
+        file: "broker/src/store/roles.rs",
         from: "setval('leasehold_broker.role_revision', nextval('leasehold_broker.role_revision') + $4)",
         to: "revision + 0 * $4",
         tests: &["brokers::restore::a_restored_store_and_its_targets_come_to_agree"],
