@@ -1,7 +1,7 @@
 //! Requests that want the same thing at the same moment, asked in one go.
 //!
-//! The first of them starts at once; whoever comes while that is under way waits, and all who wait go together next. So one
-//! alone loses nothing, and many share a round trip, a transaction and its commit. A batch begins after each of its members
+//! The first of them starts at once; whoever comes while that is under way waits, and all who wait, or half of them, go together
+//! next. So one alone loses nothing, and many share a round trip, a transaction and its commit. A batch begins after each of its members
 //! has asked: what it reads was read in their requests.
 
 use std::collections::VecDeque;
@@ -28,8 +28,7 @@ const PATIENCE: u32 = 4;
 
 struct State<Q, A> {
     waiting: VecDeque<(Q, oneshot::Sender<A>)>,
-    /// There is a runner: one batch at a time, of all who wait. The longer one takes, the more go together next, and the
-    /// less each costs.
+    /// There is a runner: one batch at a time. The longer one takes, the more go together next, and the less each costs.
     running: bool,
     /// Questions in the two batches that began last.
     last: [usize; 2],
@@ -48,8 +47,8 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         Self::of(at_most, at_most)
     }
 
-    /// An empty one, for batches of so many questions at most, and of no more than half of those who wait: for what is asked
-    /// in two places one after the other, so that one place is busy with one half while the other is with the other.
+    /// An empty one, for batches of so many questions at most, and of half of those who wait, if that is a dozen at least: for
+    /// what is asked in two places one after the other, so that one place is busy with one half while the other is with the other.
     pub fn of_halves(at_most: usize) -> Arc<Self> {
         Self::of(at_most, WORTH)
     }

@@ -1,5 +1,7 @@
 -- What is unconfirmed has a table of its own: a confirmation takes a row out of it, where it wrote the lease once more,
 -- under each of its indexes.
+-- Nobody writes a lease between the look at them and the loss of the column: it would count as confirmed.
+lock table leasehold_broker.mounts, leasehold_broker.leases in access exclusive mode;
 create table leasehold_broker.intents (
     lease_id   text collate "C" primary key,
     -- Who knows what became of it.

@@ -56,12 +56,13 @@ impl Wire {
         Ok(own)
     }
 
-    /// Counts from here, and freezes there.
+    /// Counts from here, and freezes there; what was held before goes on.
     pub fn freeze(&self, at: Freeze) {
         let mut state = self.lock();
         state.steps = 0;
         state.freeze = Some(at);
         state.frozen = at == Freeze::After(0);
+        self.0.1.notify_all();
     }
 
     /// Counts from here, and freezes nowhere.

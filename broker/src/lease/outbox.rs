@@ -12,7 +12,7 @@ use super::{LeaseError, reach, recipe, settle};
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::store::outbox::{self, OutboxRow};
-use crate::store::{leases, mounts, roles};
+use crate::store::{mounts, roles, unconfirmed};
 use crate::target::{Owner, Target, TargetError};
 
 /// Messages claimed at once.
@@ -149,7 +149,7 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
         "move_owner" => move_owner(core, target_id, &read(&row.payload)?, row.now_us).await,
         "revoke_lease" => {
             let lease_ids = named(row)?;
-            let intents = leases::intents_among(&core.store, &lease_ids).await?;
+            let intents = unconfirmed::among(&core.store, &lease_ids).await?;
             revoke(core, target_id, &lease_ids, &intents)
                 .await
                 .map(drop)

@@ -2,7 +2,7 @@
 
 use super::{LeaseError, errands};
 use crate::core::Core;
-use crate::store::leases;
+use crate::store::{leases, unconfirmed};
 use crate::target::{Outcome, Target};
 
 /// Intents that old have lost their broker: one that lives has its answer, or has given up, after 20 s. Store and target
@@ -30,8 +30,9 @@ pub(super) async fn settle(
         }
     }
     leases::remove(&core.store, &gone).await?;
-    leases::confirm(&core.store, &there).await?;
-    let ending = leases::ending_among(&core.store, &there).await?;
+    unconfirmed::confirm(&core.store, &there).await?;
+    // Whatever fails from here on, these stay unconfirmed until the target says that they have ended.
+    let ending = unconfirmed::ending_among(&core.store, &there).await?;
     if !ending.is_empty() {
         target.revoke(&ending).await?;
         core.errands.nudge(target.id());
@@ -41,21 +42,21 @@ pub(super) async fn settle(
 
 /// Settles what has waited too long on a target.
 pub(super) async fn settle_old(core: &Core, target: &Target) -> Result<(), LeaseError> {
-    let old = leases::old_intents(&core.store, target.id(), AGE_SECONDS, BATCH).await?;
+    let old = unconfirmed::overdue(&core.store, target.id(), AGE_SECONDS, BATCH).await?;
     settle(core, target, &old).await
 }
 
 /// Writes down what targets have answered. What can not be written now is settled later.
 pub(super) async fn confirm(core: &Core, errands: &errands::Errands) {
-    let unconfirmed = errands.take_unconfirmed();
-    if unconfirmed.is_empty() {
+    let answered = errands.take_unconfirmed();
+    if answered.is_empty() {
         return;
     }
     let written = core
         .warm
-        .ask(async |store| leases::confirm(store, &unconfirmed).await)
+        .ask(async |store| unconfirmed::confirm(store, &answered).await)
         .await;
     if let Err(error) = written {
-        tracing::warn!(leases = unconfirmed.len(), %error, "could not confirm leases; they will be settled");
+        tracing::warn!(leases = answered.len(), %error, "could not confirm leases; they will be settled");
     }
 }

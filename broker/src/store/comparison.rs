@@ -27,7 +27,7 @@ pub async fn page(
     limit: i32,
 ) -> sqlx::Result<Vec<Indexed>> {
     let rows = sqlx::query(
-        "select l.lease_id, exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id) as is_intent, \
+        "select l.lease_id, exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id offset 0) as is_intent, \
                 l.expires_at, floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds \
            from leasehold_broker.leases l where l.target_id = $1 and l.lease_id > $2 order by l.lease_id limit $3",
     )

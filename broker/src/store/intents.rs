@@ -91,9 +91,9 @@ with recursive token as (
 ), placed as (
     insert into leasehold_broker.leases
         (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, ttl_seconds, max_ttl_seconds,
-         cap_seconds, expires_at)
+         cap_seconds, issued_at, expires_at)
     select $1, base.mount_id, $3, base.config_id, $6, base.role, $9, $10, $11, $12, $13,
-           ceil($14 / 1000000.0 - extract(epoch from clock_timestamp()))::bigint,
+           ceil($14 / 1000000.0 - extract(epoch from clock_timestamp()))::bigint, clock_timestamp(),
            clock_timestamp() + $12 * interval '1 second'
       from base, alive, proof where alive.it and proof.it
     returning lease_id, target_id
@@ -238,10 +238,10 @@ with recursive asked as (
 ), placed as (
     insert into leasehold_broker.leases
         (lease_id, mount_id, path, config_id, target_id, role, recipe, login, token_id, ttl_seconds, max_ttl_seconds,
-         cap_seconds, expires_at)
+         cap_seconds, issued_at, expires_at)
     select a.lease_id, a.mount_id, a.path, a.config_id, a.target_id, a.role, a.recipe, a.login, a.token_id, a.ttl_seconds,
            a.max_ttl_seconds, ceil(a.cap_at_us / 1000000.0 - extract(epoch from clock_timestamp()))::bigint,
-           clock_timestamp() + a.ttl_seconds * interval '1 second'
+           clock_timestamp(), clock_timestamp() + a.ttl_seconds * interval '1 second'
       from asked a
       join mount on mount.mount_id = a.mount_id
       join role on role.mount_id = a.mount_id and role.name = a.role and role.revision = a.role_revision

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::callers::{Claim, caller_mark};
 use super::line::{lives, token_line};
 use super::outbox::{self, OutboxRow};
+use super::unconfirmed::take_out;
 
 /// A lease as the store knows it.
 #[derive(Clone, Debug)]
@@ -22,8 +23,6 @@ pub struct LeaseRow {
     pub target_id: Uuid,
     /// Role of the API.
     pub role: String,
-    /// The answer of the target has not been written down yet.
-    pub is_intent: bool,
     /// By the store's clock.
     pub issued_at: OffsetDateTime,
     /// Whole seconds since then.
@@ -45,7 +44,6 @@ fn lease(row: &PgRow) -> sqlx::Result<LeaseRow> {
         path: row.try_get("full_path")?,
         target_id: row.try_get("target_id")?,
         role: row.try_get("role")?,
-        is_intent: row.try_get("is_intent")?,
         issued_at: row.try_get("issued_at")?,
         age_seconds: row.try_get("age_seconds")?,
         expires_at: row.try_get("expires_at")?,
@@ -60,7 +58,6 @@ macro_rules! find {
         concat!(
             "\
 select l.lease_id, l.mount_id, m.path || l.path as full_path, l.target_id, l.role,
-       exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id) as is_intent,
        l.issued_at, floor(extract(epoch from clock_timestamp() - l.issued_at))::bigint as age_seconds, l.expires_at,
        floor(extract(epoch from l.expires_at - clock_timestamp()))::bigint as left_seconds,
        l.last_renewed_at, l.revoking_at is not null as is_ending ",
@@ -190,7 +187,7 @@ pub struct Place {
 /// Where a lease lives, whoever still sees it.
 pub async fn place_of(store: impl PgExecutor<'_>, lease_id: &str) -> sqlx::Result<Option<Place>> {
     let found: Option<(Uuid, bool)> = sqlx::query_as(
-        "select l.target_id, exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id) \
+        "select l.target_id, exists (select from leasehold_broker.intents i where i.lease_id = l.lease_id offset 0) \
            from leasehold_broker.leases l where l.lease_id = $1",
     )
     .bind(lease_id)
@@ -213,52 +210,6 @@ pub async fn targets_below(store: impl PgExecutor<'_>, prefix: &str) -> sqlx::Re
     .await
 }
 
-/// Which of these are unconfirmed.
-pub async fn intents_among(
-    store: impl PgExecutor<'_>,
-    lease_ids: &[String],
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("select lease_id from leasehold_broker.intents where lease_id = any($1)")
-        .bind(lease_ids)
-        .fetch_all(store)
-        .await
-}
-
-/// Unconfirmed leases of a target that have lost their broker, or whose end has been asked for. Settling is idempotent:
-/// brokers that do it at the same time do no harm.
-pub async fn old_intents(
-    store: impl PgExecutor<'_>,
-    target_id: Uuid,
-    age_seconds: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select i.lease_id from leasehold_broker.intents i \
-          where i.target_id = $1 \
-            and (i.issued_at < clock_timestamp() - $2 * interval '1 second' \
-                 or exists (select from leasehold_broker.leases l where l.lease_id = i.lease_id and l.revoking_at is not null)) \
-          order by i.issued_at limit $3",
-    )
-    .bind(target_id)
-    .bind(age_seconds)
-    .bind(limit)
-    .fetch_all(store)
-    .await
-}
-
-/// Which of these are to end.
-pub async fn ending_among(
-    store: impl PgExecutor<'_>,
-    lease_ids: &[String],
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select lease_id from leasehold_broker.leases where lease_id = any($1) and revoking_at is not null",
-    )
-    .bind(lease_ids)
-    .fetch_all(store)
-    .await
-}
-
 /// Rows that are written many at a time are locked in order first, or two who write the same ones wait for each other.
 macro_rules! held {
     ($($rest:expr),+) => {
@@ -270,33 +221,11 @@ macro_rules! held {
     };
 }
 
-/// Takes these out of what is unconfirmed.
-macro_rules! confirm {
-    ($beside:literal) => {
-        concat!(
-            "delete from leasehold_broker.intents where ctid = any(array( \
-                 select i.ctid from leasehold_broker.intents i",
-            $beside,
-            " where i.lease_id = any($1) order by i.lease_id for update of i))"
-        )
-    };
-}
-
-/// The target has these: they are leases now. What has ended meanwhile is not revived. Nobody waits for the disk: what is
-/// lost of this with the server is settled.
-pub async fn confirm(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
-    sqlx::query(confirm!(", set_config('synchronous_commit', 'off', true)"))
-        .bind(lease_ids)
-        .execute(store)
-        .await?;
-    Ok(())
-}
-
 /// The target's word: these are no more.
 pub async fn remove(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query(held!(
-        ", confirmed as (",
-        confirm!(""),
+        ", taken as (",
+        take_out!("", ""),
         ") delete from leasehold_broker.leases l using held where l.lease_id = held.lease_id"
     ))
     .bind(lease_ids)
@@ -305,11 +234,15 @@ pub async fn remove(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::R
     Ok(())
 }
 
-/// An end has been accepted: shown as such until the target's word comes.
+/// Nobody is to have these, whatever becomes of them: their ends are shown as asked for, and they stay unconfirmed, or become
+/// so again, until the target says that they are no more.
 pub async fn mark_ending(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query(held!(
-        "update leasehold_broker.leases l set revoking_at = coalesce(l.revoking_at, clock_timestamp()) \
-           from held where l.lease_id = held.lease_id"
+        ", marked as ( \
+             update leasehold_broker.leases l set revoking_at = coalesce(l.revoking_at, clock_timestamp()) \
+               from held where l.lease_id = held.lease_id returning l.lease_id, l.target_id) \
+         insert into leasehold_broker.intents (lease_id, target_id, ending) select lease_id, target_id, true from marked \
+             on conflict (lease_id) do update set ending = true"
     ))
     .bind(lease_ids)
     .execute(store)

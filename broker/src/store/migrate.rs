@@ -1,4 +1,5 @@
-//! Brings the store's schema up to this version. Additive; a store from a newer version is refused, not guessed at.
+//! Brings the store's schema up to this version. A store from a newer version is refused, not guessed at; a broker of an
+//! older one that still runs beside is to be stopped first, as steps may take away what its statements name.
 //!
 //! Several brokers may start at once: the lock is a table lock on our own table, as any login of the database could take an advisory one.
 
@@ -27,6 +28,14 @@ static STEPS: &[(&str, &str)] = &[
     (
         "mount mark",
         include_str!("../../../sql/broker/0007_mount_mark.sql"),
+    ),
+    (
+        "intents that end",
+        include_str!("../../../sql/broker/0008_intents.sql"),
+    ),
+    (
+        "mount mark, held",
+        include_str!("../../../sql/broker/0009_mount_mark.sql"),
     ),
 ];
 

@@ -30,6 +30,7 @@ pub mod together;
 pub mod token_roles;
 pub mod tokens;
 pub mod tokens_by_path;
+pub mod unconfirmed;
 pub mod wrapping;
 
 pub use connect::{StoreError, connect, warm};

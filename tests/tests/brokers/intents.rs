@@ -6,11 +6,15 @@ use leasehold_tests::{
     Actor, Answer, Cluster, Engine, Freeze, Options, Served, Setup, Wire, wait_until,
 };
 use serde_json::json;
+use std::io::Write;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Part of every issue, and of nothing else that is sent to a target: the verifier.
 const ISSUE: &[u8] = b"SCRAM-SHA-256$";
+/// Part of the first question of a connection what has become of leases.
+const SETTLE: &[u8] = b"leasehold.settle";
 const READER: &str = "path \"db/creds/*\" { capabilities = [\"read\"] }";
 
 /// Two brokers on one store. Issues of role `r` go through a wire that can be held; everything else goes straight.
@@ -167,6 +171,29 @@ fn an_answer_that_is_lost_is_asked_for_again() -> Result<()> {
         "one request, one login"
     );
     Ok(())
+}
+
+#[test]
+fn what_nobody_is_to_have_ends_although_its_broker_dies() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.wire.freeze(Freeze::Before(ISSUE));
+    let mut client = TcpStream::connect(scene.one.address())?;
+    write!(
+        client,
+        "GET /v1/db/creds/r HTTP/1.1\r\nHost: broker\r\nX-Vault-Token: {}\r\n\r\n",
+        scene.one.root_token()
+    )?;
+    wait_until(PATIENCE, "the issue is held", || Ok(scene.wire.is_frozen()))?;
+    drop(client);
+    // The login is made, and its client has left: its broker begins to end it, and gets no further than its own store.
+    scene.wire.freeze(Freeze::Before(SETTLE));
+    wait_until(PATIENCE, "its end is held", || Ok(scene.wire.is_frozen()))?;
+    ensure!(scene.logins()? == "1", "no login");
+    // Longer than it takes to write down what the target has answered.
+    std::thread::sleep(Duration::from_secs(1));
+    scene.one.kill()?;
+    scene.wire.cut();
+    scene.nothing_is_left()
 }
 
 #[test]

@@ -9,3 +9,4 @@ mod owners;
 mod remembered;
 mod restore;
 mod several;
+mod upgrade;

@@ -130,7 +130,7 @@ fn apply(
                     backoff::wait_seconds(lease.attempts + 1),
                 );
             }
-            // It has been labelled again between the two statements.
+            // Since the first look it has been labelled again, or a session has begun: a sweep by hand looks anew each time.
             (Mark::Ours | Mark::Bare, Some(login)) if !quiet(login) => finished.hunt.push(login),
             (Mark::Bare, login) => {
                 rearmed.extend(login.filter(|_| lease.armed));

@@ -15,9 +15,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "intents-stay",
         safety: "an intent that has lost its broker is settled",
         file: "broker/src/lease/settle.rs",
-        from: "let old = leases::old_intents(&core.store, target.id(), AGE_SECONDS, BATCH).await?;",
+        from: "let old = unconfirmed::overdue(&core.store, target.id(), AGE_SECONDS, BATCH).await?;",
         to: "let old = Vec::new();",
         tests: &["brokers::intents::an_issue_that_comes_after_its_settlement_makes_nothing"],
+    },
+    Mutant {
+        name: "ends-confirmed-away",
+        safety: "what nobody is to have ends, whoever confirms it meanwhile",
+        file: "broker/src/store/unconfirmed.rs",
+        from: "\"and not i.ending\"",
+        to: "\"\"",
+        tests: &["brokers::intents::what_nobody_is_to_have_ends_although_its_broker_dies"],
+    },
+    Mutant {
+        name: "upgrades-forget-intents",
+        safety: "what an earlier version has not confirmed is settled",
+        file: "sql/broker/0006_intents.sql",
+        from: "where state = 'intent'",
+        to: "where false",
+        tests: &[
+            "brokers::upgrade::what_an_earlier_version_has_not_confirmed_is_still_unconfirmed",
+        ],
     },
     Mutant {
         name: "ends-without-settling",
