@@ -281,6 +281,20 @@ create table leasehold.acl_locks (
 comment on table leasehold.acl_locks is 'A row for each kind of object that is granted; who rewrites access lists of that kind locks it first, so that concurrent grants on one table wait instead of failing';
 insert into leasehold.acl_locks values ('database'), ('relation'), ('rest'), ('routine'), ('schema'), ('type');
 
+-- === Rows say as whom texts run: nobody but the owner of these tables and superusers sees or writes them, predefined roles
+--     that write all data included ===
+
+do $$
+declare
+    own name;
+begin
+    for own in select t.relname from pg_catalog.pg_class t
+                where t.relnamespace = 'leasehold'::pg_catalog.regnamespace and t.relkind = 'r' loop
+        execute pg_catalog.format('alter table leasehold.%I enable row level security', own);
+    end loop;
+end
+$$;
+
 -- === Recipes ===
 
 create function leasehold.define_role(

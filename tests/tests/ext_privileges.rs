@@ -106,6 +106,39 @@ fn nobody_reads_or_writes_the_tables() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn who_may_write_all_data_does_not_write_ours() -> Result<()> {
+    let cluster = prepared()?;
+    cluster.psql(
+        "create role writer login; grant pg_write_all_data, pg_read_all_data to writer;
+         select leasehold.define_role('r', '{readers}');
+         select leasehold.issue('r', request_id => '1')",
+    )?;
+    let writer = |text: &str| cluster.psql_as("writer", "postgres", text);
+    let tables = cluster.psql(
+        "select string_agg(relname, ' ' order by relname) from pg_class
+          where relnamespace = 'leasehold'::regnamespace and relkind = 'r'",
+    )?;
+    for table in tables.split(' ') {
+        assert_eq!(
+            writer(&format!("select count(*) from leasehold.{table}"))?,
+            "0"
+        );
+        writer(&format!("delete from leasehold.{table}"))?;
+    }
+    // As whom its ending statements would run.
+    let planted = writer(
+        "insert into leasehold.live_leases (scope, lease_id, role_name, digest, issued_by, issued_by_oid, issued_at, expires_at,
+                max_expires_at, due_at, state, fenced_at, next_attempt_at, definer, definer_oid, revocation_statements, drop_owned)
+         values ('sql', 'x', 'x', 'x', 'x', 0, now(), now(), now(), now(), 'fenced', now(), now(), 'postgres', 10,
+                '{alter role writer superuser}', false)",
+    );
+    assert_eq!(sqlstate(planted), "42501");
+    assert_eq!(cluster.psql("select count(*) from leasehold.leases")?, "1");
+    assert_eq!(cluster.psql("select count(*) from leasehold.check()")?, "0");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_broker_s_login_needs_no_more_than_its_groups() -> Result<()> {
     let cluster = prepared()?;

@@ -7,7 +7,7 @@ use crate::core::prefix::Range;
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiClient, SpiTupleTable};
 
-/// Leases that can be ended: active, not due, and their end not asked for yet.
+/// Leases that can be ended: active, and their end not asked for yet. What is due for no cause may be so by an owner's old end only.
 ///
 /// Where rows are found by their ids or numbers, active ones are told by `fenced_at`, which is the same. By `state` the
 /// planner may take one of the indexes of all active leases, and the more there are the longer each call would take.
@@ -16,7 +16,7 @@ macro_rules! living {
         concat!(
             "select l.lease_number from leasehold.live_leases l where l.scope = any($1) and ",
             $active,
-            " and l.due_at > $2
+            " and (l.due_at > $2 or l.cause is null)
                 and not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number) ",
             $and
         )
@@ -28,7 +28,7 @@ const BY_IDS: &str = "select l.lease_number
            from pg_catalog.unnest($3) as x (lease_id) cross join pg_catalog.unnest($1) as s (scope)
            cross join lateral (
                 select a.lease_number from leasehold.live_leases a
-                 where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null and a.due_at > $2 offset 0) l
+                 where a.scope = s.scope and a.lease_id = x.lease_id and a.fenced_at is null and (a.due_at > $2 or a.cause is null) offset 0) l
           where not exists (select from leasehold.end_requests e where e.lease_number = l.lease_number offset 0)";
 const ACTIVE: &str = "select pg_catalog.count(*)
            from pg_catalog.unnest($2) as x (lease_id) cross join pg_catalog.unnest($1) as s (scope)

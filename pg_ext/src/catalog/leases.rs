@@ -78,6 +78,8 @@ pub struct Lease {
     pub due_at: i64,
     /// False once it is fenced.
     pub active: bool,
+    /// Somebody has asked for its end, or an owner of it has ended.
+    pub called: bool,
 }
 
 /// The ends that a lease has from now on.
@@ -95,7 +97,7 @@ pub struct Moved {
 macro_rules! columns {
     () => {
         "lease_number, scope, lease_id, role_name, login::text, login_oid, owner, issued_at, expires_at, cap_at,
-         max_expires_at, due_at, state = 'active'"
+         max_expires_at, due_at, state = 'active', cause is not null"
     };
 }
 
@@ -246,6 +248,7 @@ fn read(table: pgrx::spi::SpiTupleTable<'_>) -> Result<Vec<Lease>, Fault> {
                 max_expires_at: at(11)?.ok_or_else(absent)?,
                 due_at: at(12)?.ok_or_else(absent)?,
                 active: row.get(13)?.ok_or_else(absent)?,
+                called: row.get(14)?.ok_or_else(absent)?,
             })
         })
         .collect()

@@ -59,6 +59,16 @@ pub fn hold(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Vec<O
     read(rows(db, HOLD, &[scope.into(), names.to_vec().into()])?)
 }
 
+/// Nobody else writes owners before this transaction ends.
+pub fn lock_all(db: &mut SpiClient<'_>) -> Result<(), Fault> {
+    rows(
+        db,
+        "lock table leasehold.owners in share row exclusive mode",
+        &[],
+    )
+    .map(|_| ())
+}
+
 /// What owners of these names end with, those that are known and end with something; nothing is held.
 pub fn parents(
     db: &mut SpiClient<'_>,

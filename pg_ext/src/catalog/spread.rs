@@ -24,7 +24,7 @@ const TAKE: &str = "with recursive taken as materialized (
          ), up as (
              select o.scope, o.parent, coalesce(o.ended_at, o.ends_at) as ends_at
                from leasehold.owners o join taken t on t.scope = o.scope and t.owner = o.owner
-             union all
+             union
              select o.scope, o.parent, coalesce(o.ended_at, o.ends_at)
                from up join leasehold.owners o on o.scope = up.scope and o.owner = up.parent
          )
@@ -60,7 +60,7 @@ const POSTPONE: &str = "with recursive due as materialized (
          ), up as (
              select d.lease_number, o.scope, o.parent, coalesce(o.ended_at, o.ends_at) as ends_at
                from due d join leasehold.owners o on o.scope = d.scope and o.owner = d.owner
-             union all
+             union
              select up.lease_number, o.scope, o.parent, coalesce(o.ended_at, o.ends_at)
                from up join leasehold.owners o on o.scope = up.scope and o.owner = up.parent
          ), fresh as (

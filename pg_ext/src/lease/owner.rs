@@ -220,6 +220,7 @@ fn refuse_circle(
     parent: &str,
 ) -> Result<(), Fault> {
     let mut next = Some(parent.to_owned());
+    let mut alone = false;
     for _ in 0..DEPTH_MAX {
         let Some(name) = next else {
             return Ok(());
@@ -230,9 +231,16 @@ fn refuse_circle(
                 "Parents form a tree: name what it really belongs to.",
             ));
         }
-        next = owners::hold(db, scope, &[&name])?
-            .pop()
-            .and_then(|owner| owner.parent);
+        next = match owners::hold(db, scope, &[&name])?.pop() {
+            Some(owner) => owner.parent,
+            // Another transaction may be writing it, below this one. Only where nobody writes owners it is not there.
+            None if !alone => {
+                owners::lock_all(db)?;
+                alone = true;
+                Some(name)
+            }
+            None => None,
+        };
     }
     Err(too_deep())
 }

@@ -172,7 +172,8 @@ impl Judge {
         ask: &Ask<'_>,
     ) -> Result<Granted, Fault> {
         let now = self.now;
-        if !lease.active || lease.due_at <= now && lease.expires_at <= now {
+        let over = lease.called || lease.expires_at <= now;
+        if !lease.active || lease.due_at <= now && over {
             return Err(ended(&lease.lease_id));
         }
         let owners_end = match (&lease.owner, self.owners.get_mut(&lease.scope)) {

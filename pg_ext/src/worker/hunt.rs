@@ -49,6 +49,14 @@ impl Hunt {
         }
     }
 
+    /// Hunts these and no others: what looked due may have been renewed.
+    pub fn only(&mut self, logins: &[pg_sys::Oid]) {
+        let wanted: HashSet<pg_sys::Oid> = logins.iter().copied().collect();
+        self.fresh.retain(|login, _| wanted.contains(login));
+        self.quiet.retain(|login| wanted.contains(login));
+        self.add(logins);
+    }
+
     /// Stops hunting `logins`: they are dropped. The launcher's look for backends without a user goes on for ever.
     pub fn forget(&mut self, logins: &[pg_sys::Oid]) {
         for login in logins {

@@ -115,7 +115,7 @@ impl Pass {
     fn see_to_ends(&mut self, hunt: &mut Hunt) {
         self.next_end = clock::wall() + LOOK_AGAIN_US;
         step("requests", || ending::absorb_end_requests(clock::now()));
-        let again = self.fence(hunt).min(self.watch_held(hunt));
+        let again = self.fence(hunt).min(self.watch_held());
         let after = self.fenced_until;
         let due = step("next", || litter::next_end(after)).flatten();
         self.next_end = self.next_end.min(again).min(due.unwrap_or(again));
@@ -195,7 +195,7 @@ impl Pass {
             // The login itself may hold its row: in an open transaction, or in a prepared one, which only a
             // visit to its database can end.
             held.push(number);
-            hunt.add(&[login]);
+            end_sessions(login);
             self.free_from_prepared(number, login);
         }
         again
@@ -214,7 +214,7 @@ impl Pass {
     }
 
     /// Sees to due leases whose rows somebody holds: their sessions end all the same, and then the holder does.
-    fn watch_held(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+    fn watch_held(&mut self) -> pg_sys::TimestampTz {
         let installation = self.installation;
         let held = step("held", || ending::held(clock::now(), installation)).unwrap_or_default();
         let now = clock::wall();
@@ -224,7 +224,7 @@ impl Pass {
             if now - lease.due_at > HELD_SESSIONS_AFTER_US
                 && let Some(login) = lease.login
             {
-                hunt.add(&[login]);
+                end_sessions(login);
             }
             if now - lease.due_at > HELD_HOLDER_AFTER_US {
                 for backend in backends::others(|_| true) {
@@ -285,7 +285,7 @@ impl Pass {
     }
 
     /// Ends the leases of a batch one by one; those that fail are put off.
-    fn finish_alone(&mut self, hunt: &Hunt, except: &[i64]) -> Option<end::Finished> {
+    fn finish_alone(&mut self, hunt: &mut Hunt, except: &[i64]) -> Option<end::Finished> {
         let (installation, home) = (self.installation, self.home);
         let numbers = step("finish", || {
             litter::take_fenced(installation, clock::now(), except, BATCH as i64, None)
@@ -296,6 +296,11 @@ impl Pass {
         let mut all = end::Finished::default();
         for number in numbers {
             heartbeat::beat(self.place);
+            // Each may wait for a lock, and there may be hundreds of them.
+            if self.is_end_due() {
+                self.see_to_ends(hunt);
+            }
+            hunt.look();
             let result = txn::run(|| {
                 end::finish_one(installation, home, clock::now(), number, |login| {
                     hunt.is_quiet(login)
@@ -409,10 +414,17 @@ impl Pass {
     fn guard_standby(&self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
         let installation = self.installation;
         if let Some(logins) = step("guard", || ending::ended_logins(installation, clock::now())) {
-            hunt.add(&logins);
+            hunt.only(&logins);
             hunt.look();
         }
         clock::wall() + 500_000
+    }
+}
+
+/// Ends the sessions that a login has now. It is not hunted: whoever holds it may still give its lease another end.
+fn end_sessions(login: pg_sys::Oid) {
+    for backend in backends::others(|user| user == login) {
+        backends::terminate(backend);
     }
 }
 

@@ -12,6 +12,32 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: &["ext_hard::a_login_half_way_through_its_exchange_is_refused"],
     },
     Mutant {
+        name: "rows-for-writers-of-all-data",
+        safety: "predefined roles that write all data do not write ours",
+        file: "sql/leasehold--0.1.0.sql",
+        from: "enable row level security",
+        to: "disable row level security",
+        tests: &["ext_privileges::who_may_write_all_data_does_not_write_ours"],
+    },
+    Mutant {
+        name: "revoked-and-renewed",
+        safety: "a lease whose end was asked for is not renewed",
+        file: "pg_ext/src/lease/renew.rs",
+        from: "let over = lease.called ||",
+        to: "let over =",
+        tests: &[
+            "ext_issue::owner::a_lease_that_was_revoked_while_its_login_was_held_is_not_renewed",
+        ],
+    },
+    Mutant {
+        name: "circles-unseen",
+        safety: "owners that are told of at once make no circle",
+        file: "pg_ext/src/lease/owner.rs",
+        from: "None if !alone => {",
+        to: "None if false => {",
+        tests: &["ext_issue::owner::owners_that_are_told_of_at_once_make_no_circle"],
+    },
+    Mutant {
         name: "fence-keeps-memberships",
         safety: "a fenced login lends nothing",
         file: "pg_ext/src/catalog/ending.rs",
