@@ -39,8 +39,8 @@ pub enum DataError {
     NotJson {
         /// Where it came from.
         origin: String,
-        /// Where it fails.
-        why: serde_json::Error,
+        /// Where it fails; nothing of what it holds.
+        why: String,
     },
 }
 
@@ -115,9 +115,12 @@ fn read_stdin(stdin: &mut dyn Read) -> Result<String, DataError> {
 }
 
 fn object(text: &str, origin: &str) -> Result<Map<String, Value>, DataError> {
-    serde_json::from_str(text).map_err(|why| DataError::NotJson {
+    serde_json::from_str(text).map_err(|error| DataError::NotJson {
         origin: origin.to_owned(),
-        why,
+        why: match error.is_data() {
+            true => "it is JSON of another kind".into(),
+            false => error.to_string(),
+        },
     })
 }
 

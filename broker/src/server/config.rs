@@ -47,20 +47,6 @@ pub enum ConfigError {
     Content(String),
 }
 
-/// Names that Vault's files have and that mean nothing here; anything else unknown is said aloud.
-const WITHOUT_EFFECT: &[&str] = &[
-    "api_addr",
-    "cluster_addr",
-    "disable_cache",
-    "disable_clustering",
-    "disable_mlock",
-    "disable_sealwrap",
-    "ha_storage",
-    "pid_file",
-    "raw_storage_endpoint",
-    "telemetry",
-    "ui",
-];
 const KNOWN: &[&str] = &[
     "backend",
     "cluster_name",
@@ -92,12 +78,7 @@ impl Settings {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let root = tree(text)?;
-        for name in root.keys() {
-            if !KNOWN.contains(&name.as_str()) {
-                let known = WITHOUT_EFFECT.contains(&name.as_str());
-                tracing::warn!(name, known, "this configuration entry has no effect here");
-            }
-        }
+        let mut ignored: Vec<String> = others(&root, KNOWN).map(str::to_owned).collect();
         let storages = [blocks(&root, "storage")?, blocks(&root, "backend")?].concat();
         let [(kind, storage)] = &storages[..] else {
             return Err(content(
@@ -116,7 +97,12 @@ impl Settings {
             .ok_or_else(|| content("storage \"postgresql\" wants a connection_url"))?;
 
         let mut settings = Settings::new("", ConnectionUrl::new(connection_url));
-        settings.listen_addresses = listeners(&root)?;
+        ignored.extend(within(
+            "storage",
+            storage,
+            &["connection_url", "max_parallel"],
+        ));
+        settings.listen_addresses = listeners(&root, &mut ignored)?;
         if let Some(connections) = text_of(storage, "max_parallel")? {
             settings.connections_max = connections
                 .parse()
@@ -124,7 +110,7 @@ impl Settings {
                 .filter(|count| (2..=1000).contains(count))
                 .ok_or_else(|| content("storage: max_parallel is a number from 2 to 1000"))?;
         }
-        settings.key_source = key_source(&root)?;
+        settings.key_source = key_source(&root, &mut ignored)?;
         if let Some(name) = text_of(&root, "cluster_name")? {
             settings.cluster_name = name;
         }
@@ -155,6 +141,8 @@ impl Settings {
         if limits.default_lease_ttl_seconds > limits.max_lease_ttl_seconds {
             return Err(content("default_lease_ttl is greater than max_lease_ttl"));
         }
+        ignored.sort();
+        settings.ignored = ignored;
         Ok(settings)
     }
 }
@@ -169,8 +157,24 @@ fn tree(text: &str) -> Result<Map<String, Value>, ConfigError> {
         return json::parse_body(text.as_bytes())
             .map_err(|error| ConfigError::Syntax(error.to_string()));
     }
-    let body = hcl::parse(text).map_err(|error| ConfigError::Syntax(error.to_string()))?;
+    let body = hcl::parse(text).map_err(|error| ConfigError::Syntax(where_and_why(&error)))?;
     from_body(&body)
+}
+
+/// Not the line itself, as the error shows it: it may hold a password.
+fn where_and_why(error: &hcl::Error) -> String {
+    match error {
+        hcl::Error::Parse(error) => {
+            let at = error.location();
+            format!(
+                "line {}, column {}: {}",
+                at.line(),
+                at.column(),
+                error.message()
+            )
+        }
+        other => other.to_string(),
+    }
 }
 
 fn from_body(body: &hcl::Body) -> Result<Map<String, Value>, ConfigError> {
@@ -247,9 +251,40 @@ fn seconds(tree: &Map<String, Value>, name: &str) -> Result<Option<i64>, ConfigE
     }
 }
 
-fn listeners(root: &Map<String, Value>) -> Result<Vec<String>, ConfigError> {
+/// Names beside those that mean something.
+fn others<'a>(tree: &'a Map<String, Value>, known: &[&str]) -> impl Iterator<Item = &'a str> {
+    tree.keys()
+        .map(String::as_str)
+        .filter(|name| !known.contains(name))
+}
+
+fn within<'a>(
+    block: &'a str,
+    tree: &'a Map<String, Value>,
+    known: &[&str],
+) -> impl Iterator<Item = String> {
+    others(tree, known).map(move |name| format!("{block}: {name}"))
+}
+
+/// Beginnings of names that say whose address a client has: left out, addresses that tokens are bound to would be a proxy's.
+const WHO_ASKS: [&str; 2] = ["x_forwarded_for_", "proxy_protocol_"];
+
+fn listeners(
+    root: &Map<String, Value>,
+    ignored: &mut Vec<String>,
+) -> Result<Vec<String>, ConfigError> {
     let mut addresses = Vec::new();
     for (kind, listener) in blocks(root, "listener")? {
+        let known = ["address", "tls_disable"];
+        for name in others(&listener, &known) {
+            if WHO_ASKS.iter().any(|start| name.starts_with(start)) {
+                return Err(content(format!(
+                    "listener: {name} is not supported: a client's address is that of its connection here, and token_bound_cidrs \
+                     are compared with it"
+                )));
+            }
+        }
+        ignored.extend(within("listener", &listener, &known));
         if kind != "tcp" {
             return Err(content(format!(
                 "listener {kind:?} is not supported, only \"tcp\""
@@ -272,13 +307,17 @@ fn listeners(root: &Map<String, Value>) -> Result<Vec<String>, ConfigError> {
     Ok(addresses)
 }
 
-fn key_source(root: &Map<String, Value>) -> Result<KeySource, ConfigError> {
+fn key_source(
+    root: &Map<String, Value>,
+    ignored: &mut Vec<String>,
+) -> Result<KeySource, ConfigError> {
     let seals = blocks(root, "seal")?;
     let (kind, seal) = match &seals[..] {
         [] => return Ok(KeySource::Shares),
         [one] => one,
         _ => return Err(content("one seal block at most")),
     };
+    ignored.extend(within("seal", seal, &["path", "name"]));
     let wanted = |name: &str| -> Result<String, ConfigError> {
         text_of(seal, name)?.ok_or_else(|| content(format!("seal {kind:?} wants {name}")))
     };
@@ -352,6 +391,30 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_effect_is_kept_to_be_said() {
+        let text = format!("{HCL}\n max_lease_tll = \"1h\"\n");
+        let settings = Settings::parse(&text, |_| None).expect("a good file");
+        assert_eq!(settings.ignored, ["max_lease_tll", "ui"]);
+        let text = HCL.replace("max_parallel", "max_paralel");
+        let settings = Settings::parse(&text, |_| None).expect("a good file");
+        assert_eq!(settings.ignored, ["storage: max_paralel", "ui"]);
+    }
+
+    #[test]
+    fn an_error_does_not_show_the_line() {
+        for url in [
+            "postgres://u:pa${ss@h/db",
+            "postgres://u:pa\\ss@h/db",
+            "postgres://u:pass@h\n",
+        ] {
+            let text = format!("storage \"postgresql\" {{\n connection_url = \"{url}\"\n}}\n");
+            let error = Settings::parse(&text, |_| None).expect_err(url).to_string();
+            assert!(error.contains("line 2"), "{error}");
+            assert!(!error.contains("u:pa"), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let check = |text: &str, part: &str| {
             let error = Settings::parse(text, |_| None).expect_err(text).to_string();
@@ -360,6 +423,12 @@ mod tests {
         let listener = "listener \"tcp\" {\n tls_disable = true\n}\n";
         let storage = "storage \"postgresql\" {\n connection_url = \"postgres://h\"\n}\n";
         check("a = [", "neither HCL nor JSON");
+        check(
+            &format!(
+                "{storage}listener \"tcp\" {{\n tls_disable = true\n x_forwarded_for_hop_skips = 1\n}}\n"
+            ),
+            "token_bound_cidrs",
+        );
         check(listener, "exactly one storage");
         check(
             &format!("{listener}storage \"raft\" {{\n}}\n"),

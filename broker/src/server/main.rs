@@ -62,6 +62,9 @@ pub fn main(args: &[String]) -> ExitCode {
         }
     };
     start_logging(&settings.log_level, settings.log_json);
+    for name in &settings.ignored {
+        tracing::warn!(name, "this configuration entry has no effect here");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -25,6 +25,8 @@ pub struct Settings {
     pub log_level: String,
     /// Log lines as JSON objects.
     pub log_json: bool,
+    /// Names in the file that mean nothing here.
+    pub ignored: Vec<String>,
     /// How long requests may take to finish when the server goes down.
     pub shutdown_grace: Duration,
 }
@@ -45,6 +47,7 @@ impl Settings {
             core: core::Settings::default(),
             log_level: "info".into(),
             log_json: false,
+            ignored: Vec::new(),
             shutdown_grace: SHUTDOWN_GRACE,
         }
     }
