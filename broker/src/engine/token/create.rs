@@ -279,14 +279,35 @@ fn plan(
         },
         warnings: Vec::new(),
     };
-    if let Some(role) = role.filter(|_| !batch) {
-        plan.listen_to(role);
+    match role {
+        Some(role) if batch => plan.bind_batch(role)?,
+        Some(role) => plan.listen_to(role),
+        None => {}
     }
     check_id(text(call, "id"), batch)?;
     Ok(plan)
 }
 
 impl Plan {
+    /// A batch token is not renewed, and its uses are not counted: what a role limits of that limits its one life.
+    fn bind_batch(&mut self, role: &TokenRole) -> Result<(), String> {
+        if role.token_num_uses > 0 {
+            return Err("batch tokens cannot have \"num_uses\" set".into());
+        }
+        for seconds in [role.token_explicit_max_ttl, role.token_period] {
+            let limit = Span::from_seconds(seconds);
+            if !limit.is_zero() {
+                let own = &mut self.wish.explicit_max;
+                *own = if own.is_zero() {
+                    limit
+                } else {
+                    limit.min(*own)
+                };
+            }
+        }
+        Ok(())
+    }
+
     /// Where role and request both have a word, the lesser counts.
     fn listen_to(&mut self, role: &TokenRole) {
         let mut lesser = |own: &mut Span, role_seconds: i64, what: &str| {
@@ -456,6 +477,37 @@ mod tests {
         check("x-", "token-x");
         check("a.b_c", "token-a-b-c");
         check("  ", "token--");
+    }
+
+    #[test]
+    fn a_role_limits_a_batch_token_too() {
+        let mut plan = Plan {
+            batch: true,
+            policies: Vec::new(),
+            orphan: false,
+            num_uses: 0,
+            renewable: false,
+            explicit_max: Span::ZERO,
+            period: Span::ZERO,
+            ttl: Span::ZERO,
+            wish: Wish {
+                increment: Span::ZERO,
+                role_default: Span::ZERO,
+                role_max: Span::ZERO,
+                period: Span::ZERO,
+                explicit_max: Span::ZERO,
+            },
+            warnings: Vec::new(),
+        };
+        let mut role = TokenRole {
+            token_explicit_max_ttl: 600,
+            token_period: 60,
+            ..TokenRole::default()
+        };
+        assert_eq!(plan.bind_batch(&role), Ok(()));
+        assert_eq!(plan.wish.explicit_max, Span::from_seconds(60));
+        role.token_num_uses = 1;
+        assert!(plan.bind_batch(&role).is_err());
     }
 
     #[test]
