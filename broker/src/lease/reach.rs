@@ -49,13 +49,11 @@ pub async fn reach_config(core: &Core, config: &ConfigRow) -> Result<Target, Lea
         Some(key) => key,
         None => {
             let found = verify(&details, &scope).await?;
-            targets::see(
-                &core.store,
-                found.target_id,
-                &found.system_identifier,
-                found.database_oid,
-            )
-            .await?;
+            let (id, oid) = (&found.system_identifier, found.database_oid);
+            let own = Some(config.config_id);
+            if !targets::see(&core.store, found.target_id, id, oid, own).await? {
+                return Err(found.as_copy().into());
+            }
             configs::set_target(
                 &core.store,
                 config.config_id,

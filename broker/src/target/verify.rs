@@ -20,6 +20,18 @@ pub struct Verified {
     pub database_oid: i64,
 }
 
+impl Verified {
+    /// What to say of one whose installation is another server's already.
+    pub fn as_copy(&self) -> TargetError {
+        unfit(format!(
+            "other connections lead to another server or database with the same installation of the extension, {}. If this is a \
+             copy of that one, give it one of its own; as a superuser, run: SECURITY LABEL FOR leasehold ON DATABASE … IS \
+             'another uuid'; if it has taken its place, delete those connections first",
+            self.target_id
+        ))
+    }
+}
+
 /// Connects, and checks that the extension is there, enforces, speaks our version, and lets this login act; makes the
 /// login one of the scope's.
 pub async fn verify(details: &ConnectionDetails, scope: &Scope) -> Result<Verified, TargetError> {

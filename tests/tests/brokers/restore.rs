@@ -110,3 +110,28 @@ fn a_restored_store_and_its_targets_come_to_agree() -> Result<()> {
         Ok(target_leases(&target)?.is_empty() && store_leases(&store)?.is_empty())
     })
 }
+
+#[test]
+fn a_copy_of_a_target_is_not_taken_for_it() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let broker = Served::start(&cluster, "store", "")?;
+    let original = Engine::ready(&broker.root(), "db", cluster.port())?;
+    let (lease, _) = original.issue("r")?;
+    // As if the server that `db` leads to were another one with the same installation.
+    cluster.psql_in(
+        "store",
+        "update leasehold_broker.targets set system_identifier = '1'",
+    )?;
+    let copy = Engine::mount(&broker.root(), "copy")?;
+    let refused = copy.connect("c", cluster.port());
+    let told = refused.err().map(|error| format!("{error:#}"));
+    ensure!(
+        told.as_ref()
+            .is_some_and(|told| told.contains("SECURITY LABEL")),
+        "{told:?}"
+    );
+    ensure!(original.ttl(&lease)?.is_some(), "the lease is lost");
+    // Where no other connection leads to the old one, the new one has taken its place.
+    original.connect("c", cluster.port())?;
+    copy.connect("c", cluster.port())
+}

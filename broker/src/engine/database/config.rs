@@ -175,7 +175,6 @@ async fn draft(call: &Call<'_>, before: Option<&ConfigRow>) -> Result<Draft, Fau
     };
     let mut details = old_details.clone();
     merge_details(call, &mut details);
-    let refuse = |why: String| Fault::bad(format!("error creating database object: {why}"));
     let typed = ConnectionDetails::parse(&details).map_err(refuse)?;
     let template = typed.username_template.clone().unwrap_or_default();
     Template::parse(&template).map_err(|error| refuse(error.to_string()))?;
@@ -201,6 +200,10 @@ async fn draft(call: &Call<'_>, before: Option<&ConfigRow>) -> Result<Draft, Fau
     })
 }
 
+fn refuse(why: String) -> Fault {
+    Fault::bad(format!("error creating database object: {why}"))
+}
+
 /// Writes a draft down. False: the configuration is not what it was when the draft was made.
 async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Result<bool, Fault> {
     let (core, mount_id, name) = (call.core, call.mount.mount_id, call.capture("name"));
@@ -216,7 +219,10 @@ async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Resu
     let target_id = match &draft.verified {
         Some(found) => {
             let (id, oid) = (&found.system_identifier, found.database_oid);
-            targets::see(&mut *store, found.target_id, id, oid).await?;
+            let own = now.as_ref().map(|row| row.config_id);
+            if !targets::see(&mut *store, found.target_id, id, oid, own).await? {
+                return Err(refuse(of_verification(&found.as_copy())));
+            }
             Some(found.target_id)
         }
         None if draft.details_changed => None,
