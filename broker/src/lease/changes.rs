@@ -28,10 +28,9 @@ pub(super) async fn consume(core: &Core, target: &Target) -> Result<bool, LeaseE
         }
     }
     let (lease_ids, ttls): (Vec<String>, Vec<i64>) = renewed.into_iter().unzip();
-    let mut store = core.store.begin().await?;
-    leases::heard_renewed(&mut *store, &lease_ids, &ttls).await?;
-    leases::remove(&mut *store, &ended).await?;
-    store.commit().await?;
+    // One after the other: each locks its rows in their order, and both together would not.
+    leases::heard_renewed(&core.store, &lease_ids, &ttls).await?;
+    leases::remove(&core.store, &ended).await?;
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
     target.ack_changes(&ids).await?;
     Ok(more)

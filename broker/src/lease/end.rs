@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{LeaseError, Notice, end_owner, outbox};
 use crate::core::Core;
 use crate::logical::Fault;
-use crate::store::leases::{self, Place};
+use crate::store::leases::{self, Below, Place};
 use crate::store::outbox::OutboxRow;
 use crate::store::tokens_by_path;
 use crate::target::{Ended, LeaseState, Target, TargetError};
@@ -64,7 +64,7 @@ pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<E
         return Ok(done(mode));
     };
     if mode == Mode::Accept {
-        return end_below(core, lease_id, target_id, mode).await;
+        return end_below(core, lease_id, None, target_id, mode).await;
     }
     // One call is not long: it is written down only if it fails.
     let lease_ids = [lease_id.to_owned()];
@@ -76,7 +76,12 @@ pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<E
     match ended {
         Ok(()) => Ok(End::Done),
         Err(error) if error.is_absence() => {
-            leases::accept_ends_below(&core.store, lease_id, target_id, false, false).await?;
+            let below = Below {
+                prefix: lease_id,
+                of_mount: None,
+                target_id,
+            };
+            leases::accept_ends_below(&core.store, &below, false, false).await?;
             core.errands.nudge(target_id);
             Ok(End::Accepted)
         }
@@ -84,15 +89,21 @@ pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<E
     }
 }
 
-/// Ends everything at or below a prefix (without its trailing slash): leases, and tokens made at such paths.
-pub async fn end_prefix(core: &Arc<Core>, prefix: &str, mode: Mode) -> Result<End, Fault> {
+/// Ends everything at or below a prefix (without its trailing slash): leases, and tokens made at such paths. `of_mount`: leases of
+/// that mount only. Its path may be another's by now.
+pub async fn end_prefix(
+    core: &Arc<Core>,
+    prefix: &str,
+    of_mount: Option<Uuid>,
+    mode: Mode,
+) -> Result<End, Fault> {
     for token_id in tokens_by_path::below(&core.store, prefix).await? {
         end_owner(core, token_id).await?;
     }
     let mut ends = JoinSet::new();
     for target_id in leases::targets_below(&core.store, prefix).await? {
         let (core, prefix) = (core.clone(), prefix.to_owned());
-        ends.spawn(async move { end_below(&core, &prefix, target_id, mode).await });
+        ends.spawn(async move { end_below(&core, &prefix, of_mount, target_id, mode).await });
     }
     let mut end = done(mode);
     let mut fault = None;
@@ -118,12 +129,17 @@ fn done(mode: Mode) -> End {
 async fn end_below(
     core: &Arc<Core>,
     prefix: &str,
+    of_mount: Option<Uuid>,
     target_id: Uuid,
     mode: Mode,
 ) -> Result<End, Fault> {
     let (out_of_sight, ours) = (mode == Mode::Force, mode != Mode::Accept);
-    let messages =
-        leases::accept_ends_below(&core.store, prefix, target_id, out_of_sight, ours).await?;
+    let below = Below {
+        prefix,
+        of_mount,
+        target_id,
+    };
+    let messages = leases::accept_ends_below(&core.store, &below, out_of_sight, ours).await?;
     match mode {
         Mode::Accept => {
             let (told, notice) = (core.clone(), Notice::to(vec![target_id]));

@@ -133,6 +133,7 @@ async fn ask(
         max_ttl_seconds: order.max_ttl_seconds,
         cap_microseconds,
         owners,
+        read_at: Instant::now(),
         display_name: order.token.display_name.clone(),
     };
     loop {
@@ -169,7 +170,7 @@ async fn ask(
                     Some(now) if same_chain(&now, &request.owners) => {
                         return Err((error.into(), in_doubt));
                     }
-                    Some(now) => request.owners = now,
+                    Some(now) => request.read_again(now),
                     None => return Err((Fault::unknown_caller().into(), in_doubt)),
                 }
             }

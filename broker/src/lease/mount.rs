@@ -28,7 +28,8 @@ pub async fn end_mount(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
 
 async fn end_tainted(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
     let full_path = mount.full_path();
-    end_prefix(core, full_path.trim_end_matches('/'), Mode::Force).await?;
+    let below = full_path.trim_end_matches('/');
+    end_prefix(core, below, Some(mount.mount_id), Mode::Force).await?;
     if mount.kind == MountKind::Secret {
         drop_recipes(core, mount).await?;
     }
@@ -81,7 +82,8 @@ async fn relocate(
     migration_id: Uuid,
 ) -> Result<(), Fault> {
     let from = mount.full_path();
-    end_prefix(core, from.trim_end_matches('/'), Mode::Wait).await?;
+    let below = from.trim_end_matches('/');
+    end_prefix(core, below, Some(mount.mount_id), Mode::Wait).await?;
     let moved = Mount {
         path: to.to_owned(),
         ..mount.clone()

@@ -203,15 +203,20 @@ pub(super) async fn revoke(
     .await
 }
 
+/// The least that is left of a token whose end is moved.
+const MOMENT_US: i64 = 1_000_000;
+
 async fn move_owner(
     core: &Core,
     target_id: Uuid,
     moved: &Move,
     now_us: i64,
 ) -> Result<(), LeaseError> {
+    // Nothing left is said as a moment: what a target has heard of as ended is ended for ever, and a later message may have been
+    // written meanwhile. A token that has ended has a message of its own.
     let owner = Owner {
         accessor: moved.owner.clone(),
-        ttl_microseconds: moved.expires_at_us.map(|at| at - now_us),
+        ttl_microseconds: moved.expires_at_us.map(|at| (at - now_us).max(MOMENT_US)),
         revision: moved.revision,
     };
     ask(core, target_id, |target| {

@@ -13,11 +13,11 @@ pub(super) async fn identify(
     found: Option<Found>,
 ) -> Result<Found, Fault> {
     let found = found.ok_or_else(Fault::unknown_caller)?;
-    let found = authority::admit(core, found)
-        .await?
-        .ok_or_else(Fault::unknown_caller)?;
+    // First: whoever may not use it does not use it up.
     if !found.may_come_from(request.remote) {
         return Err(Fault::unknown_caller());
     }
-    Ok(found)
+    authority::admit(core, found)
+        .await?
+        .ok_or_else(Fault::unknown_caller)
 }

@@ -68,7 +68,12 @@ struct Trace {
 
 /// Ends a token after its last use. A lease made with that use has ended with it: its secret is not handed out.
 async fn spend(core: &Arc<Core>, token_id: i64, outcome: Outcome) -> Outcome {
-    lease::end_owner(core, token_id).await?;
+    if let Err(fault) = lease::end_owner(core, token_id).await {
+        if let Ok(Some(response)) = outcome {
+            undo(core, response);
+        }
+        return Err(fault);
+    }
     match &outcome {
         Ok(Some(response))
             if response
@@ -274,19 +279,33 @@ async fn decide(
 }
 
 /// Keeps a response under a wrapping token, and answers with that.
-async fn wrapped(core: &Core, request: &Request, response: Response, ttl: Span) -> Outcome {
+async fn wrapped(core: &Arc<Core>, request: &Request, response: Response, ttl: Span) -> Outcome {
     let answer = match &response.raw {
-        Some(raw) => raw.bytes.clone(),
-        None => {
-            serde_json::to_vec(&Envelope::new(request.id, &response)).map_err(Fault::internal)?
-        }
+        Some(raw) => Ok(raw.bytes.clone()),
+        None => serde_json::to_vec(&Envelope::new(request.id, &response)).map_err(Fault::internal),
     };
-    let info = wrapping::wrap(core, &answer, ttl, &request.path).await?;
-    Ok(Some(Response {
-        wrap_info: Some(info),
-        undelivered: response.undelivered,
-        ..Response::default()
-    }))
+    let kept = match answer {
+        Ok(answer) => wrapping::wrap(core, &answer, ttl, &request.path).await,
+        Err(fault) => Err(fault),
+    };
+    match kept {
+        Ok(info) => Ok(Some(Response {
+            wrap_info: Some(info),
+            undelivered: response.undelivered,
+            ..Response::default()
+        })),
+        Err(fault) => {
+            undo(core, response);
+            Err(fault)
+        }
+    }
+}
+
+/// A response that nobody gets: its client hears of a failure instead.
+fn undo(core: &Arc<Core>, response: Response) {
+    if let Some(undelivered) = response.undelivered {
+        core.tasks.spawn(undelivered.into_future());
+    }
 }
 
 /// The mount and the endpoint of a path.

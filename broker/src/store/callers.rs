@@ -94,8 +94,11 @@ select m.revision as mounts, t.*, t.wrapping is not null as is_wrapping, clock_t
       from leasehold_broker.policies p where p.name = any(t.policies)) known on true"
 );
 
+/// A token ends with the request that has its last use; if that one is lost, in a minute.
 const USE: &str = "\
-update leasehold_broker.tokens set uses_left = uses_left - 1
+update leasehold_broker.tokens
+   set uses_left = uses_left - 1,
+       expires_at = case when uses_left = 1 then least(expires_at, clock_timestamp() + interval '1 minute') else expires_at end
  where token_id = $1 and ended_at is null and uses_left > 0 returning uses_left";
 
 const BATCH: &str = concat!(

@@ -58,18 +58,19 @@ pub enum Recorded {
     Stale,
 }
 
-/// The statement that writes one intent down; what it builds on is held in place.
+/// The statement that writes one intent down; what it builds on is held in place. What targets are told of the token is what
+/// its held row says: it may have been renewed while it was waited for.
 macro_rules! record {
     ($hold:literal) => {
         concat!(
             "\
 with recursive token as (
-    select token_id, policies from leasehold_broker.tokens
+    select token_id, policies, parent_id, ended_at, expires_at, accessor, revision from leasehold_broker.tokens
      where token_id = $11 and ended_at is null and (expires_at is null or expires_at > clock_timestamp()) ",
             $hold,
             "
 ), ",
-            owner_line!("leasehold_broker.tokens where token_id = $11"),
+            owner_line!("token"),
             ", ",
             owner_chain!("", ""),
             ", base as (
@@ -215,7 +216,8 @@ with recursive asked as (
         with ordinality as a (lease_id, mount_id, path, config_id, config_revision, target_id, role, role_revision, recipe,
                               login, token_id, ttl_seconds, max_ttl_seconds, cap_at_us, mark, ordinal)
 ), token as materialized (
-    select t.token_id, t.policies from leasehold_broker.tokens t
+    select t.token_id, t.policies, t.parent_id, t.ended_at, t.expires_at, t.accessor, t.revision
+      from leasehold_broker.tokens t
      where t.token_id = any($11::bigint[]) and t.ended_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())
        for share skip locked
 ), mount as materialized (
@@ -228,7 +230,7 @@ with recursive asked as (
     select c.config_id, c.revision, c.target_id from leasehold_broker.database_configs c
      where c.config_id = any($4::uuid[]) and c.state = 'live' for share skip locked
 ), ",
-    owner_line!("leasehold_broker.tokens where token_id = any($11::bigint[])"),
+    owner_line!("token"),
     ", ",
     owner_chain!("first_id, ", "group by first_id"),
     ", proof as materialized (

@@ -250,12 +250,21 @@ pub async fn mark_ending(store: impl PgExecutor<'_>, lease_ids: &[String]) -> sq
     Ok(())
 }
 
-/// The same for all of a target at or below a prefix, with the messages that tell it, 500 leases each; they are the
+/// Leases of a target.
+pub struct Below<'a> {
+    /// At this path or below it; without a slash at its end.
+    pub prefix: &'a str,
+    /// Of this mount only.
+    pub of_mount: Option<Uuid>,
+    /// Where they live.
+    pub target_id: Uuid,
+}
+
+/// An end of these has been accepted, and with it come the messages that tell their target, 500 leases each; they are the
 /// caller's to tell, if `claimed`. `out_of_sight`: nobody is to see these leases any more.
 pub async fn accept_ends_below(
     store: impl PgExecutor<'_>,
-    prefix: &str,
-    target_id: Uuid,
+    below: &Below<'_>,
     out_of_sight: bool,
     claimed: bool,
 ) -> sqlx::Result<Vec<OutboxRow>> {
@@ -263,6 +272,7 @@ pub async fn accept_ends_below(
         "with held as materialized ( \
              select lease_id from leasehold_broker.leases \
               where (lease_id = $1 or (lease_id > $1 || '/' and lease_id < $1 || '0')) and target_id = $2 \
+                and ($5::uuid is null or mount_id = $5) \
               order by lease_id for update), \
          marked as ( \
              update leasehold_broker.leases l \
@@ -276,10 +286,11 @@ pub async fn accept_ends_below(
            from batches group by batch order by batch \
          returning outbox_id, kind, payload, attempts, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us",
     )
-    .bind(prefix)
-    .bind(target_id)
+    .bind(below.prefix)
+    .bind(below.target_id)
     .bind(out_of_sight)
     .bind(if claimed { outbox::CLAIM_SECONDS } else { 0 })
+    .bind(below.of_mount)
     .fetch_all(store)
     .await?;
     outbox::in_order(&rows)

@@ -134,3 +134,27 @@ fn what_takes_long_is_left_to_its_broker() -> Result<()> {
         Ok(crowd.indexed("db")? == "0|0")
     })
 }
+
+#[test]
+fn a_move_that_waits_for_the_table_of_mounts_is_done() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let broker = Served::start(&cluster, "store", "")?;
+    Engine::ready(&broker.root(), "db", cluster.port())?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut holding = runtime.block_on(cluster.connect_to("store"))?;
+    let hold = "begin; lock table leasehold_broker.mounts in row exclusive mode";
+    runtime.block_on(sqlx::raw_sql(hold).execute(&mut holding))?;
+    // Longer than a broker works on a mount without saying so.
+    std::thread::scope(|scope| -> Result<()> {
+        let moving = scope.spawn(|| {
+            let wanted = json!({ "from": "db", "to": "moved" });
+            broker.root().post("sys/remount", wanted)?.expect(200)
+        });
+        std::thread::sleep(Duration::from_secs(7));
+        runtime.block_on(sqlx::raw_sql("commit").execute(&mut holding))?;
+        moving.join().ok().context("a thread that moves")?.map(drop)
+    })?;
+    wait_until(PATIENCE, "it has moved", || {
+        Ok(broker.root().get("moved/roles/r")?.status == 200)
+    })
+}

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use leasehold_tests::{
-    Actor, Answer, Cluster, Engine, Freeze, Options, Served, Setup, Wire, wait_until,
+    Actor, Answer, Cluster, Engine, Freeze, Options, Served, Setup, Wire, golden, wait_until,
 };
 use serde_json::json;
 use std::io::Write;
@@ -194,6 +194,57 @@ fn what_nobody_is_to_have_ends_although_its_broker_dies() -> Result<()> {
     scene.one.kill()?;
     scene.wire.cut();
     scene.nothing_is_left()
+}
+
+#[test]
+fn a_lease_whose_answer_can_not_be_wrapped_ends() -> Result<()> {
+    let scene = Scene::start()?;
+    let rename = |from: &str, to: &str| {
+        scene.store.psql_in(
+            "store",
+            &format!("alter table leasehold_broker.{from} rename to {to}"),
+        )
+    };
+    rename("cubbyholes", "elsewhere")?;
+    let headers = [
+        (
+            "X-Vault-Token".to_owned(),
+            scene.one.root_token().to_owned(),
+        ),
+        ("X-Vault-Wrap-TTL".to_owned(), "60".to_owned()),
+    ];
+    let path = "/v1/db/creds/r";
+    let answer = golden::send(scene.one.address(), "GET", path, &headers, None)?;
+    assert_eq!(answer.status, 500);
+    rename("elsewhere", "cubbyholes")?;
+    scene.nothing_is_left()?;
+    let made = scene
+        .target
+        .psql("select count(*) from leasehold.history")?;
+    assert_eq!(made, "1", "there was a login");
+    Ok(())
+}
+
+#[test]
+fn an_issue_that_took_long_lives_no_longer_than_its_batch_token() -> Result<()> {
+    let scene = Scene::start()?;
+    let batch = scene.one.holder(
+        "reader",
+        READER,
+        json!({ "type": "batch", "no_parent": true, "ttl": "60s" }),
+    )?;
+    let ends_at = scene.target.psql("select now() + interval '60 seconds'")?;
+    let answer = scene.while_held(&batch, Freeze::Before(ISSUE), || {
+        std::thread::sleep(Duration::from_secs(5));
+        scene.wire.cut();
+        Ok(())
+    })?;
+    answer.expect(200)?;
+    let late = scene.target.psql(&format!(
+        "select extract(epoch from rolvaliduntil - '{ends_at}') from pg_authid where rolname like 'v-%'"
+    ))?;
+    ensure!(late.parse::<f64>()? < 2.0, "{late} s after its token");
+    Ok(())
 }
 
 #[test]

@@ -86,6 +86,113 @@ fn leases_end_with_their_token_while_every_broker_is_down() -> Result<()> {
 }
 
 #[test]
+fn a_token_that_was_renewed_twice_lives_on_where_the_first_news_comes_late() -> Result<()> {
+    let scene = Scene::start()?;
+    let holder = scene
+        .broker
+        .holder("reader", READER, json!({ "ttl": "1h" }))?;
+    let here = scene.engine.seen_by(&holder);
+    let (_, login) = here.issue("r")?;
+    scene.target.stop(Stop::Fast)?;
+    for increment in ["2s", "1h"] {
+        holder
+            .post("auth/token/renew-self", json!({ "increment": increment }))?
+            .expect(200)?;
+    }
+    // The first of the two ends has passed before the target hears of either.
+    std::thread::sleep(Duration::from_secs(3));
+    scene.target.start_again()?;
+    wait_until(PATIENCE, "the target has heard of both", || {
+        let waiting = "select count(*) from leasehold_broker.outbox";
+        Ok(scene.store.psql_in("store", waiting)? == "0")
+    })?;
+    std::thread::sleep(Duration::from_millis(1_500));
+    ensure!(scene.login_is_there(&login)?, "the lease has ended");
+    here.issue("r")?;
+    Ok(())
+}
+
+#[test]
+fn a_lease_lives_as_long_as_a_token_that_is_being_renewed() -> Result<()> {
+    let scene = Scene::start()?;
+    let holder = scene
+        .broker
+        .holder("reader", READER, json!({ "ttl": "5m" }))?;
+    let accessor = holder
+        .get("auth/token/lookup-self")?
+        .expect(200)?
+        .text_at("/data/accessor")?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut renewing = runtime.block_on(scene.store.connect_to("store"))?;
+    let renew = format!(
+        "begin; update leasehold_broker.tokens set expires_at = now() + interval '2 hours', revision = revision + 1 \
+          where accessor = '{accessor}'"
+    );
+    runtime.block_on(sqlx::raw_sql(sqlx::AssertSqlSafe(renew)).execute(&mut renewing))?;
+    let here = scene.engine.seen_by(&holder);
+    std::thread::scope(|scope| -> Result<()> {
+        let issuing = scope.spawn(|| here.issue("r"));
+        wait_until(PATIENCE, "an issue waits for the renewal", || {
+            let waiting = "select count(*) from pg_stat_activity where datname = 'store' and wait_event_type = 'Lock'";
+            Ok(scene.store.psql(waiting)? != "0")
+        })?;
+        runtime.block_on(sqlx::raw_sql("commit").execute(&mut renewing))?;
+        issuing.join().expect("a thread").map(drop)
+    })?;
+    let told = scene.target.psql(&format!(
+        "select ends_at > now() + interval '1 hour' from leasehold.owners where owner = '{accessor}'"
+    ))?;
+    assert_eq!(told, "t");
+    Ok(())
+}
+
+#[test]
+fn a_last_use_is_the_end_whatever_becomes_of_it() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let used = |store: &Cluster, accessor: &str| {
+        store.psql_in(
+            "store",
+            &format!(
+                "select uses_left, ended_at is not null, expires_at < now() + interval '61 seconds' \
+                   from leasehold_broker.tokens where accessor = '{accessor}'"
+            ),
+        )
+    };
+    let root = scene.broker.root();
+    let token = |path: &str| -> Result<(leasehold_tests::Actor, String)> {
+        let made = root
+            .post(path, json!({ "num_uses": 1, "policies": ["default"] }))?
+            .expect(200)?;
+        let holder = root.with_token(&made.text_at("/auth/client_token")?);
+        Ok((holder, made.text_at("/auth/accessor")?))
+    };
+    // From an address that it is not bound to nobody uses it up.
+    let elsewhere = json!({ "token_bound_cidrs": "10.0.0.0/8" });
+    root.post("auth/token/roles/elsewhere", elsewhere)?
+        .expect(204)?;
+    let (elsewhere, bound) = token("auth/token/create/elsewhere")?;
+    elsewhere.get("auth/token/lookup-self")?.expect(403)?;
+    assert_eq!(used(&scene.store, &bound)?, "1|f|f");
+
+    // The end of this one waits for somebody, and its broker dies.
+    let (once, accessor) = token("auth/token/create")?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut holding = runtime.block_on(scene.store.connect_to("store"))?;
+    let hold = "begin; lock table leasehold_broker.cubbyholes in exclusive mode";
+    runtime.block_on(sqlx::raw_sql(hold).execute(&mut holding))?;
+    let asking = std::thread::spawn(move || once.get("auth/token/lookup-self"));
+    wait_until(PATIENCE, "its end waits", || {
+        let waiting = "select count(*) from pg_stat_activity where datname = 'store' and wait_event_type = 'Lock'";
+        Ok(scene.store.psql(waiting)? != "0")
+    })?;
+    scene.broker.kill()?;
+    ensure!(asking.join().expect("a thread").is_err(), "an answer");
+    runtime.block_on(sqlx::raw_sql("rollback").execute(&mut holding))?;
+    assert_eq!(used(&scene.store, &accessor)?, "0|f|t");
+    Ok(())
+}
+
+#[test]
 fn a_renewed_token_keeps_its_leases_though_the_target_was_away() -> Result<()> {
     let scene = Scene::start()?;
     let holder = scene

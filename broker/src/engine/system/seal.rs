@@ -14,12 +14,12 @@ pub(super) async fn seal(call: &SpecialCall<'_>) -> Outcome {
     let found = authority::look_up(call.core, token)
         .await?
         .ok_or_else(Fault::unknown_caller)?;
-    let found = authority::admit(call.core, found)
-        .await?
-        .ok_or_else(Fault::unknown_caller)?;
     if !found.may_come_from(Some(call.remote)) {
         return Err(Fault::unknown_caller());
     }
+    let found = authority::admit(call.core, found)
+        .await?
+        .ok_or_else(Fault::unknown_caller)?;
     let acl = authority::acl(call.core, &found.identity.policies).await?;
     let verdict = acl.decide(&Query {
         path: "sys/seal",

@@ -29,6 +29,8 @@ pub struct Issue {
     pub cap_microseconds: Option<i64>,
     /// The token, its parent, and so on to the top.
     pub owners: Vec<Owner>,
+    /// When what is left of them and of `cap_microseconds` was read.
+    pub read_at: Instant,
     /// For people who read `leasehold.leases`.
     pub display_name: String,
 }
@@ -53,6 +55,31 @@ pub struct Settled {
     pub outcome: Outcome,
 }
 
+impl Issue {
+    /// Its owners as they are now.
+    pub fn read_again(&mut self, owners: Vec<Owner>) {
+        self.cap_microseconds = self.cap_microseconds.map(|left| self.left_of(left));
+        (self.owners, self.read_at) = (owners, Instant::now());
+    }
+
+    /// What is left of its own end now. The call may be sent long after that was read, and more than once.
+    pub(super) fn cap(&self) -> Option<PgInterval> {
+        self.cap_microseconds
+            .map(|left| microseconds(self.left_of(left)))
+    }
+
+    /// What is left of its owners now.
+    pub(super) fn owner_ttls(&self) -> impl Iterator<Item = Option<PgInterval>> {
+        let ttls = self.owners.iter().map(|owner| owner.ttl_microseconds);
+        ttls.map(|ttl| ttl.map(|left| microseconds(self.left_of(left))))
+    }
+
+    fn left_of(&self, left_microseconds: i64) -> i64 {
+        let gone = i64::try_from(self.read_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        left_microseconds.saturating_sub(gone)
+    }
+}
+
 impl Target {
     /// Makes a login; sent again by request id until there is an answer. On failure `in_doubt` says whether a lease may
     /// still come of it: then the request must be settled before its record goes.
@@ -62,11 +89,6 @@ impl Target {
         deadline: Instant,
     ) -> Result<(), (TargetError, bool)> {
         let accessors: Vec<&str> = request.owners.iter().map(|o| o.accessor.as_str()).collect();
-        let ttls: Vec<Option<PgInterval>> = request
-            .owners
-            .iter()
-            .map(|owner| owner.ttl_microseconds.map(microseconds))
-            .collect();
         let revisions: Vec<i64> = request.owners.iter().map(|owner| owner.revision).collect();
         let issued: Result<(i64,), Failure> = self
             .row(deadline, &|| {
@@ -78,9 +100,9 @@ impl Target {
                 .bind(&request.recipe)
                 .bind(seconds(request.ttl_seconds))
                 .bind(seconds(request.max_ttl_seconds))
-                .bind(request.cap_microseconds.map(microseconds))
+                .bind(request.cap())
                 .bind(&accessors)
-                .bind(&ttls)
+                .bind(request.owner_ttls().collect::<Vec<_>>())
                 .bind(&revisions)
                 .bind(&request.display_name)
                 .bind(&request.login)

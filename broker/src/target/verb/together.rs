@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::{Issue, Owner, TOGETHER, answer, microseconds, seconds};
+use super::{Issue, Owner, TOGETHER, answer, seconds};
 use crate::gather::Gather;
 use crate::target::{Target, TargetError};
 
@@ -90,20 +90,12 @@ impl Target {
         let lengths = |of: fn(&Issue) -> i64| batch.iter().map(|a| seconds(of(a))).collect();
         let ttls: Vec<PgInterval> = lengths(|a| a.ttl_seconds);
         let max_ttls: Vec<PgInterval> = lengths(|a| a.max_ttl_seconds);
-        let caps: Vec<Option<PgInterval>> = batch
-            .iter()
-            .map(|asked| asked.cap_microseconds.map(microseconds))
-            .collect();
         let owners: Vec<&Owner> = batch.iter().flat_map(|asked| &asked.owners).collect();
         let counts: Vec<i32> = batch
             .iter()
             .map(|asked| i32::try_from(asked.owners.len()).unwrap_or(i32::MAX))
             .collect();
         let accessors: Vec<&str> = owners.iter().map(|o| o.accessor.as_str()).collect();
-        let owner_ttls: Vec<Option<PgInterval>> = owners
-            .iter()
-            .map(|owner| owner.ttl_microseconds.map(microseconds))
-            .collect();
         let revisions: Vec<i64> = owners.iter().map(|owner| owner.revision).collect();
         let made: Result<Vec<(i32,)>, _> = self
             .rows(deadline, &|| {
@@ -112,9 +104,14 @@ impl Target {
                     .bind(&ids)
                     .bind(&ttls)
                     .bind(&max_ttls)
-                    .bind(&caps)
+                    .bind(batch.iter().map(|asked| asked.cap()).collect::<Vec<_>>())
                     .bind(&accessors)
-                    .bind(&owner_ttls)
+                    .bind(
+                        batch
+                            .iter()
+                            .flat_map(|asked| asked.owner_ttls())
+                            .collect::<Vec<_>>(),
+                    )
                     .bind(&revisions)
                     .bind(&counts)
                     .bind(&names)

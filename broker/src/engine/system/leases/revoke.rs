@@ -12,12 +12,12 @@ pub(super) async fn one(call: &Call<'_>) -> Outcome {
 
 pub(super) async fn prefix(call: &Call<'_>) -> Outcome {
     let prefix = call.capture("prefix").trim_end_matches('/');
-    reply(lease::end_prefix(call.core, prefix, mode(call)).await?)
+    reply(lease::end_prefix(call.core, prefix, None, mode(call)).await?)
 }
 
 pub(super) async fn force(call: &Call<'_>) -> Outcome {
     let prefix = call.capture("prefix").trim_end_matches('/');
-    lease::end_prefix(call.core, prefix, Mode::Force).await?;
+    lease::end_prefix(call.core, prefix, None, Mode::Force).await?;
     Ok(None)
 }
 
