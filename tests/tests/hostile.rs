@@ -137,10 +137,13 @@ fn every_field_with_every_wrong_type_is_the_senders_fault() -> Result<()> {
 
 /// What a request is answered with. It is sent as it stands, and the connection may be closed before all is sent.
 fn send(broker: &Broker, length: usize, body: &[u8]) -> Result<String> {
+    let root = broker.root();
+    send_as(broker, root.token().unwrap_or_default(), length, body)
+}
+
+fn send_as(broker: &Broker, token: &str, length: usize, body: &[u8]) -> Result<String> {
     let mut stream = TcpStream::connect(broker.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let root = broker.root();
-    let token = root.token().unwrap_or_default();
     write!(
         stream,
         "PUT /v1/cubbyhole/x HTTP/1.1\r\nHost: broker\r\nX-Vault-Token: {token}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
@@ -158,6 +161,28 @@ fn peak_kilobytes(broker: &Broker) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let number = line.context("VmHWM")?.trim().trim_end_matches(" kB");
     Ok(number.parse()?)
+}
+
+#[test]
+fn large_bodies_at_once_wait_for_each_other() -> Result<()> {
+    let broker = prepare()?;
+    send(&broker, 9, b"{\"a\":\"b\"}")?;
+    let before = peak_kilobytes(&broker)?;
+    let body = format!("{{\"a\":\"{}\"}}", "x".repeat(24 << 20));
+    std::thread::scope(|threads| -> Result<()> {
+        let all: Vec<_> = (0..12)
+            .map(|_| threads.spawn(|| send_as(&broker, "nobody", body.len(), body.as_bytes())))
+            .collect();
+        for one in all {
+            let answer = one.join().ok().context("a thread that sends")??;
+            ensure!(answer.starts_with("HTTP/1.1 403"), "{answer:.300}");
+        }
+        Ok(())
+    })?;
+    let grown = peak_kilobytes(&broker)? - before;
+    println!("peak memory grew by {grown} kB for twelve bodies of 24 MiB at once");
+    ensure!(grown < 256 * 1024, "bodies cost {grown} kB");
+    Ok(())
 }
 
 #[test]

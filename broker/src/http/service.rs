@@ -146,8 +146,11 @@ async fn route(
         return Err(Early::from(Fault::empty(405)).into());
     }
     let operation = intake::operation(head, &pairs).map_err(Early::from)?;
+    // Until it is served.
+    let mut sent = None;
     let fields = if intake::takes_body(operation) {
-        let bytes = body::read(body).await?;
+        let whole = sent.insert(body::read(body).await?);
+        let bytes = std::mem::take(&mut whole.bytes);
         intake::fields(head.headers, &bytes).map_err(Early::from)?
     } else {
         query::data(&pairs, head.method)
