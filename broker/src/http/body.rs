@@ -58,13 +58,13 @@ async fn collect(mut body: Incoming) -> Result<Whole, BodyError> {
         }
         if room.is_none() && bytes.len() + data.len() > SMALL_BYTES {
             let pieces = most.min(BODY_BYTES_MAX).div_ceil(PIECE_BYTES);
-            bytes.reserve_exact(most.min(BODY_BYTES_MAX).saturating_sub(bytes.len()));
             let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
             room = Some(
                 ROOM.acquire_many(pieces)
                     .await
                     .map_err(|_| BodyError::Cut)?,
             );
+            bytes.reserve_exact(most.min(BODY_BYTES_MAX).saturating_sub(bytes.len()));
         }
         bytes.extend_from_slice(data);
     }

@@ -18,8 +18,7 @@ pub struct Nearer {
     pub ends_at: Option<i64>,
 }
 
-// Lines have an end (`lease::owner` refuses a circle); the depths see to it that no pass depends on that. With `union` instead,
-// the server makes a table for as many rows as it expects, megabytes a pass.
+// Lines have an end (`lease::owner` refuses a circle, and more than so many); the depths see to it that no pass depends on that.
 const TAKE: &str = "with recursive taken as materialized (
              select o.scope, o.owner, o.ended from leasehold.owners o
               where o.spread_due order by o.scope, o.owner limit 1 for update skip locked
