@@ -171,7 +171,7 @@ mod tests {
         check(
             &["-"],
             "[]",
-            "standard input is no JSON object: invalid type: sequence, expected a map at line 1 column 0",
+            "standard input is no JSON object: it is JSON of another kind",
         );
     }
 }

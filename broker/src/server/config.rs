@@ -402,14 +402,10 @@ mod tests {
 
     #[test]
     fn an_error_does_not_show_the_line() {
-        for url in [
-            "postgres://u:pa${ss@h/db",
-            "postgres://u:pa\\ss@h/db",
-            "postgres://u:pass@h\n",
-        ] {
-            let text = format!("storage \"postgresql\" {{\n connection_url = \"{url}\"\n}}\n");
+        for url in ["\"postgres://u:pa${ss@h/db\"", "\"postgres://u:pass@h/db"] {
+            let text = format!("storage \"postgresql\" {{\n connection_url = {url}\n}}\n");
             let error = Settings::parse(&text, |_| None).expect_err(url).to_string();
-            assert!(error.contains("line 2"), "{error}");
+            assert!(error.contains("neither HCL nor JSON: line "), "{error}");
             assert!(!error.contains("u:pa"), "{error}");
         }
     }
