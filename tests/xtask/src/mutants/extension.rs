@@ -113,7 +113,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "standby-unguarded",
         safety: "sessions on a standby end with their lease",
         file: "pg_ext/src/worker/pass.rs",
-        from: "hunt.add(&logins);\n            hunt.look();\n        }\n        clock::wall() + 500_000",
+        from: "hunt.only(&logins);\n            hunt.look();\n        }\n        clock::wall() + 500_000",
         to: "drop(logins);\n        }\n        clock::wall() + 500_000",
         tests: &["ext_standby::sessions_on_a_standby_end_with_their_lease"],
     },
