@@ -45,7 +45,9 @@ pub(super) async fn read(body: Incoming) -> Result<Whole, BodyError> {
 async fn collect(mut body: Incoming) -> Result<Whole, BodyError> {
     // All of it at once, or two that have half of what they need wait for each other.
     let most = body.size_hint().upper().map(usize::try_from);
-    let most = most.and_then(Result::ok).unwrap_or(BODY_BYTES_MAX);
+    let most = most
+        .and_then(Result::ok)
+        .map_or(BODY_BYTES_MAX, |most| most.min(BODY_BYTES_MAX));
     let mut bytes = Vec::new();
     let mut room = None;
     while let Some(frame) = body.frame().await {
@@ -57,14 +59,13 @@ async fn collect(mut body: Incoming) -> Result<Whole, BodyError> {
             return Err(BodyError::TooLarge);
         }
         if room.is_none() && bytes.len() + data.len() > SMALL_BYTES {
-            let pieces = most.min(BODY_BYTES_MAX).div_ceil(PIECE_BYTES);
-            let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
+            let pieces = u32::try_from(most.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
             room = Some(
                 ROOM.acquire_many(pieces)
                     .await
                     .map_err(|_| BodyError::Cut)?,
             );
-            bytes.reserve_exact(most.min(BODY_BYTES_MAX).saturating_sub(bytes.len()));
+            bytes.reserve_exact(most.saturating_sub(bytes.len()));
         }
         bytes.extend_from_slice(data);
     }

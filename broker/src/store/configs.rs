@@ -40,21 +40,25 @@ pub(super) fn read(row: &PgRow) -> sqlx::Result<ConfigRow> {
     })
 }
 
+/// A statement that reads configurations: which, and how.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "select config_id, mount_id, name, target_id, settings, sealed_connection, revision \
+               from leasehold_broker.database_configs where ",
+            $which
+        )
+    };
+}
+
 /// The live configuration of a name.
 pub async fn by_name(
     store: impl PgExecutor<'_>,
     mount_id: Uuid,
     name: &str,
 ) -> sqlx::Result<Option<ConfigRow>> {
-    let row = sqlx::query(
-        "select config_id, mount_id, name, target_id, settings, sealed_connection, revision \
-           from leasehold_broker.database_configs where mount_id = $1 and name = $2 and state = 'live'",
-    )
-    .bind(mount_id)
-    .bind(name)
-    .fetch_optional(store)
-    .await?;
-    row.as_ref().map(read).transpose()
+    const NAMED: &str = select!("mount_id = $1 and name = $2 and state = 'live'");
+    one(store, NAMED, mount_id, name).await
 }
 
 /// The same, locked against other writers and against issues that begin now.
@@ -63,14 +67,18 @@ pub async fn for_update(
     mount_id: Uuid,
     name: &str,
 ) -> sqlx::Result<Option<ConfigRow>> {
-    let row = sqlx::query(
-        "select config_id, mount_id, name, target_id, settings, sealed_connection, revision \
-           from leasehold_broker.database_configs where mount_id = $1 and name = $2 and state = 'live' for update",
-    )
-    .bind(mount_id)
-    .bind(name)
-    .fetch_optional(store)
-    .await?;
+    const LOCKED: &str = select!("mount_id = $1 and name = $2 and state = 'live' for update");
+    one(store, LOCKED, mount_id, name).await
+}
+
+async fn one(
+    store: impl PgExecutor<'_>,
+    statement: &'static str,
+    mount_id: Uuid,
+    name: &str,
+) -> sqlx::Result<Option<ConfigRow>> {
+    let named = sqlx::query(statement).bind(mount_id).bind(name);
+    let row = named.fetch_optional(store).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -79,13 +87,10 @@ pub async fn by_target(
     store: impl PgExecutor<'_>,
     target_id: Uuid,
 ) -> sqlx::Result<Vec<ConfigRow>> {
-    let rows = sqlx::query(
-        "select config_id, mount_id, name, target_id, settings, sealed_connection, revision \
-           from leasehold_broker.database_configs where target_id = $1 order by state, changed_at desc",
-    )
-    .bind(target_id)
-    .fetch_all(store)
-    .await?;
+    let rows = sqlx::query(select!("target_id = $1 order by state, changed_at desc"))
+        .bind(target_id)
+        .fetch_all(store)
+        .await?;
     rows.iter().map(read).collect()
 }
 

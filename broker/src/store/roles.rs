@@ -27,20 +27,22 @@ fn read(row: &PgRow) -> sqlx::Result<RoleRow> {
     })
 }
 
+macro_rules! named {
+    ($how:literal) => {
+        concat!(
+            "select name, settings, revision from leasehold_broker.database_roles where mount_id = $1 and name = $2",
+            $how
+        )
+    };
+}
+
 /// One role.
 pub async fn by_name(
     store: impl PgExecutor<'_>,
     mount_id: Uuid,
     name: &str,
 ) -> sqlx::Result<Option<RoleRow>> {
-    let row = sqlx::query(
-        "select name, settings, revision from leasehold_broker.database_roles where mount_id = $1 and name = $2",
-    )
-    .bind(mount_id)
-    .bind(name)
-    .fetch_optional(store)
-    .await?;
-    row.as_ref().map(read).transpose()
+    one(store, named!(""), mount_id, name).await
 }
 
 /// One role, locked against other writers.
@@ -49,14 +51,17 @@ pub async fn for_update(
     mount_id: Uuid,
     name: &str,
 ) -> sqlx::Result<Option<RoleRow>> {
-    let row = sqlx::query(
-        "select name, settings, revision from leasehold_broker.database_roles \
-          where mount_id = $1 and name = $2 for update",
-    )
-    .bind(mount_id)
-    .bind(name)
-    .fetch_optional(store)
-    .await?;
+    one(store, named!(" for update"), mount_id, name).await
+}
+
+async fn one(
+    store: impl PgExecutor<'_>,
+    statement: &'static str,
+    mount_id: Uuid,
+    name: &str,
+) -> sqlx::Result<Option<RoleRow>> {
+    let named = sqlx::query(statement).bind(mount_id).bind(name);
+    let row = named.fetch_optional(store).await?;
     row.as_ref().map(read).transpose()
 }
 

@@ -16,7 +16,7 @@ pub use clean::{Estate, clean};
 pub use drop_extension::refuse_if_live;
 pub use fence::{Fenced, fence_due, fence_now, fence_owned};
 pub use finish::{Finished, Next, finish, finish_one};
-pub use sessions::end_those_without_user;
+pub use sessions::{end_those_of, end_those_without_user};
 pub use statements::run_statements;
 pub use sweep::sweep;
 pub use wait::{Ended, await_ended};

@@ -195,7 +195,8 @@ impl Pass {
             // The login itself may hold its row: in an open transaction, or in a prepared one, which only a
             // visit to its database can end.
             held.push(number);
-            end_sessions(login);
+            // Not hunted: whoever holds it may still give its lease another end.
+            end::end_those_of(&[login]);
             self.free_from_prepared(number, login);
         }
         again
@@ -224,7 +225,7 @@ impl Pass {
             if now - lease.due_at > HELD_SESSIONS_AFTER_US
                 && let Some(login) = lease.login
             {
-                end_sessions(login);
+                end::end_those_of(&[login]);
             }
             if now - lease.due_at > HELD_HOLDER_AFTER_US {
                 for backend in backends::others(|_| true) {
@@ -418,13 +419,6 @@ impl Pass {
             hunt.look();
         }
         clock::wall() + 500_000
-    }
-}
-
-/// Ends the sessions that a login has now. It is not hunted: whoever holds it may still give its lease another end.
-fn end_sessions(login: pg_sys::Oid) {
-    for backend in backends::others(|user| user == login) {
-        backends::terminate(backend);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod control;
 mod distribution;
+mod held;
 mod options;
 mod place;
 mod prefix;

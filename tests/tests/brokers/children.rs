@@ -1,12 +1,10 @@
 //! Tokens that are made at the same moment: each is its own, and none comes after the end of its maker.
 
 use anyhow::Result;
-use leasehold_tests::{Actor, Cluster, Options, Served, wait_until};
+use leasehold_tests::{Actor, Cluster, Options, Served};
 use serde_json::{Value, json};
 use std::thread;
-use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const MAKER: &str = "path \"auth/token/create\" { capabilities = [\"update\"] }";
 
 /// Makes so many at once; their statuses in order.
@@ -39,22 +37,16 @@ fn no_child_comes_after_the_end_of_its_maker() -> Result<()> {
         .text_at("/data/accessor")?;
 
     // The end of the maker is under way: written, and not committed yet.
-    let runtime = tokio::runtime::Runtime::new()?;
-    let mut ending = runtime.block_on(cluster.connect_to("store"))?;
     let end = format!(
-        "begin; update leasehold_broker.tokens set ended_at = clock_timestamp() where accessor = '{accessor}'"
+        "update leasehold_broker.tokens set ended_at = clock_timestamp() where accessor = '{accessor}'"
     );
-    runtime.block_on(sqlx::raw_sql(sqlx::AssertSqlSafe(end)).execute(&mut ending))?;
+    let ending = cluster.hold("store", &end)?;
     thread::scope(|scope| -> Result<()> {
         let late = scope.spawn(|| make_together(&maker, 4, &json!({})));
-        wait_until(PATIENCE, "children wait for the end of their maker", || {
-            let waiting = "select count(*) from pg_stat_activity \
-                            where datname = 'store' and wait_event_type = 'Lock'";
-            Ok(cluster.psql(waiting)? != "0")
-        })?;
+        cluster.until_somebody_waits("store")?;
         // Nobody else waits with them.
         assert_eq!(make_together(&bystander, 4, &json!({}))?, [200; 4]);
-        runtime.block_on(sqlx::raw_sql("commit").execute(&mut ending))?;
+        ending.commit()?;
         assert_eq!(late.join().expect("a thread")?, [403; 4]);
         Ok(())
     })?;

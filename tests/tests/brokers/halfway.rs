@@ -140,10 +140,8 @@ fn a_move_that_waits_for_the_table_of_mounts_is_done() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let broker = Served::start(&cluster, "store", "")?;
     Engine::ready(&broker.root(), "db", cluster.port())?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let mut holding = runtime.block_on(cluster.connect_to("store"))?;
-    let hold = "begin; lock table leasehold_broker.mounts in row exclusive mode";
-    runtime.block_on(sqlx::raw_sql(hold).execute(&mut holding))?;
+    let lock = "lock table leasehold_broker.mounts in row exclusive mode";
+    let holding = cluster.hold("store", lock)?;
     // Longer than a broker works on a mount without saying so.
     std::thread::scope(|scope| -> Result<()> {
         let moving = scope.spawn(|| {
@@ -151,7 +149,7 @@ fn a_move_that_waits_for_the_table_of_mounts_is_done() -> Result<()> {
             broker.root().post("sys/remount", wanted)?.expect(200)
         });
         std::thread::sleep(Duration::from_secs(7));
-        runtime.block_on(sqlx::raw_sql("commit").execute(&mut holding))?;
+        holding.commit()?;
         moving.join().ok().context("a thread that moves")?.map(drop)
     })?;
     wait_until(PATIENCE, "it has moved", || {

@@ -129,21 +129,16 @@ fn a_lease_lives_as_long_as_a_token_that_is_being_renewed() -> Result<()> {
         .get("auth/token/lookup-self")?
         .expect(200)?
         .text_at("/data/accessor")?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let mut renewing = runtime.block_on(scene.store.connect_to("store"))?;
     let renew = format!(
-        "begin; update leasehold_broker.tokens set expires_at = now() + interval '2 hours', revision = revision + 1 \
+        "update leasehold_broker.tokens set expires_at = now() + interval '2 hours', revision = revision + 1 \
           where accessor = '{accessor}'"
     );
-    runtime.block_on(sqlx::raw_sql(sqlx::AssertSqlSafe(renew)).execute(&mut renewing))?;
+    let renewing = scene.store.hold("store", &renew)?;
     let here = scene.engine.seen_by(&holder);
     std::thread::scope(|scope| -> Result<()> {
         let issuing = scope.spawn(|| here.issue("r"));
-        wait_until(PATIENCE, "an issue waits for the renewal", || {
-            let waiting = "select count(*) from pg_stat_activity where datname = 'store' and wait_event_type = 'Lock'";
-            Ok(scene.store.psql(waiting)? != "0")
-        })?;
-        runtime.block_on(sqlx::raw_sql("commit").execute(&mut renewing))?;
+        scene.store.until_somebody_waits("store")?;
+        renewing.commit()?;
         issuing.join().expect("a thread").map(drop)
     })?;
     let told = scene.target.psql(&format!(
@@ -183,18 +178,13 @@ fn a_last_use_is_the_end_whatever_becomes_of_it() -> Result<()> {
 
     // The end of this one waits for somebody, and its broker dies.
     let (once, accessor) = token("auth/token/create")?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let mut holding = runtime.block_on(scene.store.connect_to("store"))?;
-    let hold = "begin; lock table leasehold_broker.cubbyholes in exclusive mode";
-    runtime.block_on(sqlx::raw_sql(hold).execute(&mut holding))?;
+    let lock = "lock table leasehold_broker.cubbyholes in exclusive mode";
+    let holding = scene.store.hold("store", lock)?;
     let asking = std::thread::spawn(move || once.get("auth/token/lookup-self"));
-    wait_until(PATIENCE, "its end waits", || {
-        let waiting = "select count(*) from pg_stat_activity where datname = 'store' and wait_event_type = 'Lock'";
-        Ok(scene.store.psql(waiting)? != "0")
-    })?;
+    scene.store.until_somebody_waits("store")?;
     scene.broker.kill()?;
     ensure!(asking.join().expect("a thread").is_err(), "an answer");
-    runtime.block_on(sqlx::raw_sql("rollback").execute(&mut holding))?;
+    drop(holding);
     assert_eq!(used(&scene.store, &accessor)?, "0|f|t");
     Ok(())
 }

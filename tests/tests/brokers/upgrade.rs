@@ -7,7 +7,7 @@ use std::path::Path;
 /// The last step under which a lease said itself that it was unconfirmed.
 const BEFORE_INTENTS: usize = 5;
 
-/// A mount, a target that is not there any more, and two leases.
+/// A mount, a target that is not there any more, and three leases.
 const LEASES: &str = "
 insert into leasehold_broker.mounts (mount_id, kind, path, type, accessor)
 values ('00000000-0000-0000-0000-00000000000a', 'secret', 'db/', 'database', 'database_1');
@@ -49,12 +49,18 @@ fn store_of_an_earlier_version(cluster: &Cluster, steps: usize, content: &str) -
     cluster.psql_in("store", content).map(drop)
 }
 
-#[test]
-fn what_an_earlier_version_has_not_confirmed_is_still_unconfirmed() -> Result<()> {
+/// What a broker has made of it.
+fn upgraded(steps: usize, content: &str) -> Result<Cluster> {
     let cluster = Cluster::start(Options::default())?;
-    store_of_an_earlier_version(&cluster, BEFORE_INTENTS, LEASES)?;
+    store_of_an_earlier_version(&cluster, steps, content)?;
     let broker = Served::spawned(cluster.port(), "store", &Setup::default())?;
     broker.until_answers(|status| status == 501)?;
+    Ok(cluster)
+}
+
+#[test]
+fn what_an_earlier_version_has_not_confirmed_is_still_unconfirmed() -> Result<()> {
+    let cluster = upgraded(BEFORE_INTENTS, LEASES)?;
     let unconfirmed = cluster.psql_in(
         "store",
         "select i.lease_id, i.ending, i.issued_at = l.issued_at, i.target_id = l.target_id
@@ -69,10 +75,7 @@ fn what_an_earlier_version_has_not_confirmed_is_still_unconfirmed() -> Result<()
 
 #[test]
 fn a_broker_from_before_an_upgrade_issues_nothing_more() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
-    store_of_an_earlier_version(&cluster, BEFORE_INTENTS, LEASES)?;
-    let broker = Served::spawned(cluster.port(), "store", &Setup::default())?;
-    broker.until_answers(|status| status == 501)?;
+    let cluster = upgraded(BEFORE_INTENTS, LEASES)?;
     // As it wrote an intent down, but for what it held in place: a lease without one would count as confirmed.
     let refused = cluster.psql_in(
         "store",

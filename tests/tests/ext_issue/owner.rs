@@ -1,7 +1,7 @@
 //! Owners: a lease ends with the first of them, and nothing is made under one that has ended.
 
 use anyhow::Result;
-use leasehold_tests::{Options, sqlstate, wait_until};
+use leasehold_tests::{Options, refused, sqlstate, wait_until};
 use std::time::Duration;
 
 use super::prepared;
@@ -117,53 +117,41 @@ async fn nothing_is_issued_under_an_owner_that_is_ending() -> Result<()> {
     })
 }
 
-#[tokio::test]
-async fn owners_that_are_told_of_at_once_make_no_circle() -> Result<()> {
+#[test]
+fn owners_that_are_told_of_at_once_make_no_circle() -> Result<()> {
     let cluster = prepared(Options::default())?;
-    let mut one = cluster.connect_to("postgres").await?;
-    let tell = "begin; select leasehold.owner_ends('a', 'b', '1 hour', 1)";
-    sqlx::raw_sql(tell).execute(&mut one).await?;
-    let other = cluster.connect_to("postgres").await?;
-    let circle = tokio::spawn(async move {
-        let mut other = other;
-        let tell = "select leasehold.owner_ends('b', 'a', '1 hour', 1)";
-        sqlx::raw_sql(tell).execute(&mut other).await.map(drop)
-    });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    sqlx::raw_sql("commit").execute(&mut one).await?;
-    let refused = circle.await?.expect_err("a circle");
-    assert!(refused.to_string().contains("end with itself"), "{refused}");
+    let tell = "select leasehold.owner_ends('a', 'b', '1 hour', 1)";
+    let telling = cluster.hold("postgres", tell)?;
+    std::thread::scope(|scope| -> Result<()> {
+        let circle =
+            scope.spawn(|| cluster.psql("select leasehold.owner_ends('b', 'a', '1 hour', 1)"));
+        std::thread::sleep(Duration::from_millis(500));
+        telling.commit()?;
+        refused(
+            circle.join().expect("a thread"),
+            "22023",
+            &["end with itself"],
+        )
+    })?;
     cluster.psql("select leasehold.revoke_owner('a')")?;
     Ok(())
 }
 
-#[tokio::test]
-async fn a_lease_that_was_revoked_while_its_login_was_held_is_not_renewed() -> Result<()> {
+#[test]
+fn a_lease_that_was_revoked_while_its_login_was_held_is_not_renewed() -> Result<()> {
     let cluster = prepared(Options::default())?;
     let login = cluster.psql(
         "select login from leasehold.issue('r', request_id => '1', owners => '{o}', owner_ttls => '{1 hour}', owner_revisions => '{1}')",
     )?;
-    let mut holder = cluster.connect_to("postgres").await?;
-    let hold = format!("begin; alter role \"{login}\" connection limit 7");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(hold))
-        .execute(&mut holder)
-        .await?;
+    let hold = format!("alter role \"{login}\" connection limit 7");
+    let holding = cluster.hold("postgres", &hold)?;
     assert_eq!(cluster.psql("select leasehold.revoke('1')")?, "ending");
-    let renewing = {
-        let mut renewer = cluster.connect_to("postgres").await?;
-        tokio::spawn(async move {
-            let renew = "select leasehold.renew('1', ttl => '1 hour')";
-            sqlx::raw_sql(renew).execute(&mut renewer).await.map(drop)
-        })
-    };
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    sqlx::raw_sql("rollback").execute(&mut holder).await?;
-    let refused = renewing.await?.expect_err("a renewal");
-    let state = refused
-        .as_database_error()
-        .and_then(|error| error.code())
-        .map(|code| code.into_owned());
-    assert_eq!(state.as_deref(), Some("LH005"), "{refused}");
+    std::thread::scope(|scope| {
+        let renewing = scope.spawn(|| cluster.psql("select leasehold.renew('1', ttl => '1 hour')"));
+        std::thread::sleep(Duration::from_millis(150));
+        drop(holding);
+        assert_eq!(sqlstate(renewing.join().expect("a thread")), "LH005");
+    });
     wait_until(Duration::from_secs(5), "it has ended", || {
         Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
     })

@@ -7,6 +7,7 @@ mod accessors;
 mod create;
 mod lookup;
 mod make;
+mod plan;
 mod policies;
 mod policy_names;
 mod renew;

@@ -9,7 +9,6 @@ use crate::ffi::{backends, subxact, xact};
 use crate::lease::spread;
 use crate::worker;
 use pgrx::datum::TimestampWithTimeZone;
-use std::collections::HashSet;
 
 /// Brings up to `at_most` leases forward, with the rights of the extension; how many were fenced or dropped. A lease
 /// fenced here is dropped by a later call: only once its fence is committed is its login's last session certain.
@@ -27,19 +26,14 @@ pub fn sweep(installation: Installation, now: TimestampWithTimeZone, at_most: us
     let held: Vec<i64> = fenced.held.iter().map(|&(number, _)| number).collect();
     let left = at_most.saturating_sub(fenced.looked_at);
     fenced.absorb(fence_due(installation, now, &held, left));
-    end_sessions(&fenced.logins);
-    end_sessions(
-        &fenced
-            .held
-            .iter()
-            .map(|&(_, login)| login)
-            .collect::<Vec<_>>(),
-    );
+    sessions::end_those_of(&fenced.logins);
+    let of_held: Vec<_> = fenced.held.iter().map(|&(_, login)| login).collect();
+    sessions::end_those_of(&of_held);
 
     let home = xact::my_database();
     let without = |login| backends::others(|user| user == login).is_empty();
     let finished = finish(installation, home, now, &fenced.numbers, at_most, without);
-    end_sessions(&finished.hunt);
+    sessions::end_those_of(&finished.hunt);
     if !worker::heartbeat::fresh(home) {
         for next in finished.needs {
             // Here or nowhere: without a worker nobody can go to another database.
@@ -73,15 +67,6 @@ pub fn sweep(installation: Installation, now: TimestampWithTimeZone, at_most: us
     }
     sessions::end_those_without_user();
     fenced.numbers.len() + finished.gone.len()
-}
-
-fn end_sessions(logins: &[pgrx::pg_sys::Oid]) {
-    let logins: HashSet<_> = logins.iter().copied().collect();
-    if !logins.is_empty() {
-        for backend in backends::others(|user| logins.contains(&user)) {
-            backends::terminate(backend);
-        }
-    }
 }
 
 /// Runs `work` so that what it did is undone if it fails.
