@@ -65,12 +65,13 @@ comment on schema leasehold is 'Short-lived logins: recipes, leases, and the fun
 
 create table leasehold.scopes (
     scope         text collate "C" primary key,
+    installation  uuid not null,
     key_hash      bytea not null,
     registered_at timestamptz not null default clock_timestamp(),
     registered_by name not null,
     constraint scopes_name check (scope <> 'sql' and scope ~ '^[0-9A-Za-z._-]{1,200}$')
 );
-comment on table leasehold.scopes is 'Stores of brokers that act here; the key is kept as a SHA-256';
+comment on table leasehold.scopes is 'Stores of brokers that act here; the key is kept as a SHA-256, and counts for the installation it was shown to';
 
 create table leasehold.scope_logins (
     scope     text collate "C" not null references leasehold.scopes,

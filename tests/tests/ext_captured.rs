@@ -2,7 +2,8 @@
 //! called. Every function there is comes from the catalog, so that a new one is tried as well.
 
 use anyhow::{Result, ensure};
-use leasehold_tests::{Cluster, Options};
+use leasehold_tests::{Cluster, Options, wait_until};
+use std::time::Duration;
 
 const ACTORS: [&str; 5] = ["issuer", "definer", "admin", "reader", "stranger"];
 
@@ -163,6 +164,34 @@ fn a_captured_issuer_reaches_nothing_that_is_not_its_own() -> Result<()> {
             "select count(*) from pg_roles where rolsuper or rolcreaterole or rolbypassrls"
         )?,
         "1"
+    );
+    Ok(())
+}
+
+/// A key is for one installation: what a copy has brought along of its original counts no more once it has a label of its own.
+#[test]
+fn a_key_counts_for_one_installation() -> Result<()> {
+    let cluster = prepared()?;
+    cluster.psql("select leasehold.revoke_prefix('', 10, 'store')")?;
+    wait_until(Duration::from_secs(10), "the lease is gone", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
+    })?;
+    cluster.psql(
+        "security label for leasehold on database postgres is '6b6c1a52-4b5f-4d0e-9a50-111111111111'",
+    )?;
+    let outcome = |key: &str| {
+        let call = format!("select leasehold.register_scope('store', '{key}')");
+        outcome(&cluster, "issuer", &call)
+    };
+    assert_eq!(outcome("the key of that installation"), None);
+    assert_eq!(
+        outcome("a key that nobody can guess").as_deref(),
+        Some("LH008")
+    );
+    assert_eq!(
+        cluster.psql("select login from leasehold.scope_logins where scope = 'store'")?,
+        "issuer",
+        "who has shown the old key"
     );
     Ok(())
 }

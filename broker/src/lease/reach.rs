@@ -15,10 +15,10 @@ use crate::target::{ConnectionDetails, Key, Scope, Target, TargetError, verify};
 
 /// Whose leases ours are on every target.
 pub fn scope(core: &Core) -> Result<Scope, Fault> {
-    Ok(Scope {
-        name: core.store_id.to_string(),
-        key: Password::new(core.keys.scope_key()?.as_str()),
-    })
+    Ok(Scope::new(
+        core.store_id.to_string(),
+        Password::new(core.keys.scope_secret()?.as_str()),
+    ))
 }
 
 /// The stored form of a configuration's details.

@@ -70,8 +70,9 @@ impl Keys {
         Ok(self.keyring()?.mac_of_token(token).to_vec())
     }
 
-    /// What this store shows to `leasehold.register_scope`: the same on every broker of the store, known to nobody else.
-    pub fn scope_key(&self) -> Result<Zeroizing<String>, Fault> {
+    /// What the keys come from that this store shows to `leasehold.register_scope`: the same on every broker of the store,
+    /// shown to nobody itself.
+    pub fn scope_secret(&self) -> Result<Zeroizing<String>, Fault> {
         Ok(Zeroizing::new(hex::encode(self.keyring()?.mac(SCOPE, b""))))
     }
 

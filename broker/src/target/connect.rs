@@ -210,7 +210,7 @@ async fn greet(
                 .into(),
         ));
     }
-    register(connection, scope).await?;
+    register(connection, scope, target_id).await?;
     Ok(u32::try_from(iterations)
         .unwrap_or(ITERATIONS)
         .max(ITERATIONS))
@@ -220,10 +220,11 @@ async fn greet(
 pub(super) async fn register(
     connection: &mut PgConnection,
     scope: &Scope,
+    installation: Uuid,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("select leasehold.register_scope($1, $2)")
-        .bind(&scope.name)
-        .bind(scope.key.expose())
+        .bind(scope.name())
+        .bind(scope.key_at(installation).expose())
         .execute(connection)
         .await
         .map(drop)

@@ -2,7 +2,7 @@
 //!
 //! Not here: what the broker's store knows, who may ask, and how a login is made or removed (that is the extension's).
 //! A [`Target`] is reached through one configuration; the pool behind it refuses any server that is not the installation
-//! the configuration was verified against, and shows the scope's key on every new connection.
+//! the configuration was verified against, and shows it the scope's key on every new connection.
 
 mod call;
 mod connect;
@@ -10,6 +10,7 @@ pub mod connection_string;
 mod details;
 mod error;
 mod knock;
+mod scope;
 mod verb;
 mod verify;
 
@@ -19,24 +20,15 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use crate::secret::Password;
 use crate::warm::Warm;
 
 pub use details::{ConnectionDetails, redacted};
 pub use error::{Refusal, TargetError};
+pub use scope::Scope;
 pub use verb::{
     Change, ChangeKind, Ended, Held, Issue, LeaseState, Outcome, Owner, Recipe, Settled,
 };
 pub use verify::{Verified, verify};
-
-/// Whose leases these are on a target: the store's installation id, and the key that proves it.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    /// The store's installation id.
-    pub name: String,
-    /// Shown to `register_scope`.
-    pub key: Password,
-}
 
 /// A recipe as this process last defined it.
 #[derive(Clone, Debug)]

@@ -82,15 +82,15 @@ async fn check(connection: &mut PgConnection, scope: &Scope) -> Result<Verified,
              ALTER SYSTEM SET shared_preload_libraries = 'leasehold'; (beside what is in it already), then restart the server",
         ));
     }
-    register(connection, scope)
-        .await
-        .map_err(TargetError::of_call)?;
     let (target_id, system_identifier, database_oid): (Uuid, String, i64) = sqlx::query_as(
         "select installation, system_identifier::text, database_oid::bigint from leasehold.installation()",
     )
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await
     .map_err(TargetError::of_call)?;
+    register(connection, scope, target_id)
+        .await
+        .map_err(TargetError::of_call)?;
     Ok(Verified {
         target_id,
         system_identifier,

@@ -296,10 +296,7 @@ fn arm(made: &[Made<'_>], definer: Oid) -> Result<(), Fault> {
     if logins.is_empty() {
         return Ok(());
     }
-    let installation = label::installation(xact::my_database()).ok_or(Fault::NobodyEnforces {
-        why: "the database has lost its label",
-        cure: "Put it back: SECURITY LABEL FOR leasehold ON DATABASE … IS 'the installation''s id', as a superuser.",
-    })?;
+    let installation = label::own()?;
     crate::ffi::login::arm(&logins);
     let logins = || made.iter().filter_map(|one| Some((one.login?, one.number)));
     for (login, number) in logins() {

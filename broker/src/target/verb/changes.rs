@@ -37,7 +37,7 @@ impl Target {
                     "select id, lease_id, kind, ttl_seconds from leasehold.changes($1, $2)",
                 )
                 .bind(at_most)
-                .bind(&self.0.scope.name)
+                .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;
@@ -62,7 +62,7 @@ impl Target {
             .row(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as("select leasehold.ack_changes($1, $2)")
                     .bind(ids)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;

@@ -39,7 +39,7 @@ impl Target {
             .row(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as("select leasehold.revoke_leases($1, $2)")
                     .bind(lease_ids)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;
@@ -61,7 +61,7 @@ impl Target {
                 )
                 .bind(lease_ids)
                 .bind(microseconds(wait))
-                .bind(&self.0.scope.name)
+                .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;

@@ -36,7 +36,7 @@ impl Target {
             )
             .bind(after)
             .bind(at_most)
-            .bind(&self.0.scope.name)
+            .bind(self.0.scope.name())
         })
         .await
         .map_err(|failure| failure.error)

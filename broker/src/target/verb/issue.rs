@@ -109,7 +109,7 @@ impl Target {
                 .bind(request.verifier.expose())
                 .bind(&request.lease_id)
                 .bind(&request.digest)
-                .bind(&self.0.scope.name)
+                .bind(self.0.scope.name())
             })
             .await;
         match issued {
@@ -124,7 +124,7 @@ impl Target {
             .rows(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as("select request_id, outcome from leasehold.settle($1, $2)")
                     .bind(lease_ids)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;

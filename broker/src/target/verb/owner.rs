@@ -27,7 +27,7 @@ impl Target {
                     .bind(parent)
                     .bind(owner.ttl_microseconds.map(microseconds))
                     .bind(owner.revision)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;
@@ -40,7 +40,7 @@ impl Target {
             .row(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as("select true from (select leasehold.revoke_owner($1, $2)) as done")
                     .bind(accessor)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;

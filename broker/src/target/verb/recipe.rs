@@ -57,7 +57,7 @@ impl Target {
                 .bind(&recipe.revocation_statements)
                 .bind(&recipe.renewal_statements)
                 .bind(recipe.revision)
-                .bind(&self.0.scope.name)
+                .bind(self.0.scope.name())
                 .bind(&recipe.member_of)
                 .bind(if recipe.shares_grants { "shared" } else { "own" })
                 .bind(&recipe.reassign_to)
@@ -98,7 +98,7 @@ impl Target {
                 sqlx::query_as("select leasehold.drop_role($1, $2, $3)")
                     .bind(name)
                     .bind(revision)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error);

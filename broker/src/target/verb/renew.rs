@@ -72,7 +72,7 @@ impl Target {
                 .bind(seconds(asked.ttl_seconds))
                 .bind(seconds(asked.max_ttl_seconds))
                 .bind(&asked.digest)
-                .bind(&self.0.scope.name)
+                .bind(self.0.scope.name())
             })
             .await
             .map_err(|failure| failure.error)?;
@@ -93,7 +93,7 @@ impl Target {
                     .bind(&ttls)
                     .bind(&max_ttls)
                     .bind(&digests)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await;
         let mut answers: Vec<Option<Result<i64, TargetError>>> = vec![None; batch.len()];

@@ -118,7 +118,7 @@ impl Target {
                     .bind(&logins)
                     .bind(&verifiers)
                     .bind(&batch[0].digest)
-                    .bind(&self.0.scope.name)
+                    .bind(self.0.scope.name())
             })
             .await;
         let (made, in_doubt) = match made {
