@@ -11,6 +11,7 @@ pub mod durable;
 pub mod grant;
 pub mod group;
 pub mod guard;
+pub mod holders;
 pub mod identity;
 pub mod inval;
 pub mod label;

@@ -337,10 +337,14 @@ async fn a_restored_cluster_goes_on_with_its_leases() -> Result<()> {
     original.create_database("app")?;
     original.psql_in(
         "app",
-        "create extension leasehold; create role readers;
-         select leasehold.define_role('reader', member_of => '{readers}')",
+        "create extension leasehold; create role readers; create role heir;
+         grant create on schema public to readers, heir;
+         select leasehold.define_role('reader', member_of => '{readers}');
+         select leasehold.define_role('maker', member_of => '{readers}', reassign_to => 'heir')",
     )?;
     original.wait_enforced("app")?;
+    let making = original.issue_in("app", "maker", "1 hour")?;
+    original.psql_as(&making.login, "app", "create table public.made (x int)")?;
     let living = original.issue_in("app", "reader", "1 hour")?;
     let lost = original.issue_in("app", "reader", "1 hour")?;
     let short = original.issue_in("app", "reader", "10 seconds")?;
@@ -382,9 +386,20 @@ async fn a_restored_cluster_goes_on_with_its_leases() -> Result<()> {
         );
     }
     assert_eq!(
-        copy.psql_in("app", "select lease_id, login, state from leasehold.leases")?,
+        copy.psql_in(
+            "app",
+            "select lease_id, login, state from leasehold.leases where role = 'reader'"
+        )?,
         format!("{}|{}|active", living.id, living.login)
     );
+    // Who gets what it owns is known by name, too.
+    copy.psql_in("app", &format!("select leasehold.revoke('{}')", making.id))?;
+    wait_until(SOON, "the heir has the table", || {
+        Ok(copy.psql_in(
+            "app",
+            "select tableowner from pg_tables where tablename = 'made'",
+        )? == "heir")
+    })?;
     copy.log_in(&living.login, &living.password).await?;
     copy.psql_in("app", &format!("select leasehold.revoke('{}')", living.id))?;
     wait_until(SOON, "the login is gone", || {

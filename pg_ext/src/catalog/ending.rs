@@ -2,6 +2,7 @@
 
 use super::ask::{Row, look, rows, write};
 use crate::core::label::Installation;
+use crate::ffi::holders;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 
@@ -157,8 +158,7 @@ pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held>
     rows(
         "select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login then l.login_oid end,
                 least(l.due_at, (select r.requested_at from leasehold.end_requests r where r.lease_number = l.lease_number)),
-                array(select k.pid from pg_catalog.pg_locks k
-                       where k.locktype = 'transactionid' and k.granted and k.transactionid = l.xmax and k.pid is not null)
+                l.tableoid, l.ctid
            from leasehold.live_leases l
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
            left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
@@ -172,7 +172,7 @@ pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held>
             number: row.must(1),
             login: row.get(2),
             due_at: row.must::<TimestampWithTimeZone>(3).into(),
-            holders: row.get(4).unwrap_or_default(),
+            holders: holders::of_row(row.must(4), row.must(5)),
         },
     )
 }

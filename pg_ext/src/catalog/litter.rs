@@ -237,12 +237,12 @@ pub fn ending_statements(number: i64) -> Option<Ending> {
     .pop()
 }
 
-/// Writes that the ending statements of this lease were run, and what went wrong in them.
+/// Writes that the ending statements of this lease were run, unless that is written, and what went wrong in them.
 pub fn mark_statements_ran(number: i64, error: Option<&str>) {
     write(
         "update leasehold.live_leases
             set statements_ran_at = pg_catalog.clock_timestamp(), last_error = coalesce($2, last_error)
-          where lease_number = $1",
+          where lease_number = $1 and statements_ran_at is null",
         &[number.into(), error.into()],
     );
 }

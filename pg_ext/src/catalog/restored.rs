@@ -26,6 +26,22 @@ pub fn is_suspect(installation: Installation) -> bool {
     .unwrap_or(false)
 }
 
+/// Who gets what logins own is another OID by now; one that is not there gets a stand-in, so that nobody else inherits.
+fn find_heirs() {
+    write(
+        "update leasehold.live_leases l
+            set reassign_to_oid = coalesce((select a.oid from pg_catalog.pg_authid a where a.rolname = l.reassign_to), 4294967295::oid)
+          where l.reassign_to is not null",
+        &[],
+    );
+    write(
+        "update leasehold.shared_groups g
+            set reassign_to_oid = coalesce((select a.oid from pg_catalog.pg_authid a where a.rolname = g.reassign_to), 4294967295::oid)
+          where g.reassign_to is not null",
+        &[],
+    );
+}
+
 /// Matches every live lease with its login again. One without a login has ended, by the restore.
 pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // An old OID may be another lease's new one, so all that are wrong give theirs up first. The stand-ins are
@@ -79,5 +95,8 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // Somebody may just have dropped a login by hand; a restore leaves its trace on all of them.
     let restored = matched > 0 || i64::try_from(without.len()).is_ok_and(|gone| gone == all);
     let cause = if restored { "restored" } else { "external" };
+    if restored {
+        find_heirs();
+    }
     ending::mark_fenced(&without, now, Why::Lost(cause), None);
 }

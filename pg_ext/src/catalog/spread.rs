@@ -21,7 +21,10 @@ pub struct Nearer {
 // Lines have an end (`lease::owner` refuses a circle, and more than so many); the depths see to it that no pass depends on that.
 const TAKE: &str = "with recursive taken as materialized (
              select o.scope, o.owner, o.ended from leasehold.owners o
-              where o.spread_due order by o.scope, o.owner limit 1 for update skip locked
+              where o.spread_due
+                and not exists (select from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) x (scope, owner)
+                                 where x.scope = o.scope and x.owner = o.owner)
+              order by o.scope, o.owner limit 1 for update skip locked
          ), up as (
              select o.scope, o.parent, coalesce(o.ended_at, o.ends_at) as ends_at, 1 as depth
                from leasehold.owners o join taken t on t.scope = o.scope and t.owner = o.owner
@@ -34,13 +37,15 @@ const TAKE: &str = "with recursive taken as materialized (
 const CHILDREN: &str = "with few as (
              select c.owner from leasehold.owners c
               where c.scope = $1 and c.parent = $2 and not c.ended and (not c.spread_due or $3)
-              limit $5 for update
+              limit $5 for update skip locked
          ), told as (
              update leasehold.owners c
                 set spread_due = true, ended = c.ended or $3, ended_at = case when $3 then $4::timestamptz else c.ended_at end
                from few where c.scope = $1 and c.owner = few.owner returning 1
          )
          select pg_catalog.count(*) from told";
+const CHILDREN_LEFT: &str = "select exists (select from leasehold.owners c
+          where c.scope = $1 and c.parent = $2 and not c.ended and (not c.spread_due or $3))";
 const LATER: &str = "select l.lease_number from leasehold.live_leases l
           where l.scope = $1 and l.owner = $2 and l.state = 'active' and l.due_at > $3
           limit $4 for update skip locked";
@@ -75,9 +80,10 @@ const POSTPONE: &str = "with recursive due as materialized (
          )
          select";
 
-/// The next owner whose end has come nearer.
-pub fn take(db: &mut SpiClient<'_>) -> Result<Option<Nearer>, Fault> {
-    let found = rows(db, TAKE, &[])?;
+/// The next owner whose end has come nearer, none of `except`: each a scope and an owner in it.
+pub fn take(db: &mut SpiClient<'_>, except: &[(String, String)]) -> Result<Option<Nearer>, Fault> {
+    let (scopes, owners): (Vec<String>, Vec<String>) = except.iter().cloned().unzip();
+    let found = rows(db, TAKE, &[scopes.into(), owners.into()])?;
     if found.is_empty() {
         return Ok(None);
     }
@@ -90,7 +96,7 @@ pub fn take(db: &mut SpiClient<'_>) -> Result<Option<Nearer>, Fault> {
     }))
 }
 
-/// Passes it on to at most `at_most` children; how many there were.
+/// Passes it on to at most `at_most` children; how many there were. Those whose row somebody holds are passed by.
 pub fn children(db: &mut SpiClient<'_>, of: &Nearer, now: i64, at_most: i64) -> Result<i64, Fault> {
     let args = [
         of.scope.as_str().into(),
@@ -100,6 +106,19 @@ pub fn children(db: &mut SpiClient<'_>, of: &Nearer, now: i64, at_most: i64) -> 
         at_most.into(),
     ];
     count(rows(db, CHILDREN, &args)?)
+}
+
+/// True if there are children that it has not been passed on to.
+pub fn has_children_left(db: &mut SpiClient<'_>, of: &Nearer) -> Result<bool, Fault> {
+    let args = [
+        of.scope.as_str().into(),
+        of.owner.as_str().into(),
+        of.ended.into(),
+    ];
+    Ok(rows(db, CHILDREN_LEFT, &args)?
+        .first()
+        .get_one()?
+        .unwrap_or(true))
 }
 
 /// Locks at most `at_most` of its leases that would end later than `ends_at`; those whose row somebody holds are passed by.

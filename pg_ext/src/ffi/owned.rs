@@ -2,12 +2,14 @@
 //! so no event trigger of the visited database runs, and objects are named by OID.
 
 use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use std::ffi::{CString, c_char};
 
 // Catalogs whose fixed OIDs pgrx does not name.
 const CAST: pg_sys::Oid = pg_sys::Oid::from_u32(2605);
 const POLICY: pg_sys::Oid = pg_sys::Oid::from_u32(3256);
 
+// Bound raw: their errors have to be made panics by whoever calls them, or they would leap over the frames below.
 unsafe extern "C-unwind" {
     fn RemoveRoleFromObjectPolicy(
         role: pg_sys::Oid,
@@ -23,7 +25,7 @@ pub fn leave_policy(policy: pg_sys::Oid, role: pg_sys::Oid) {
     let stays = unsafe {
         let address = address(POLICY, policy, 0);
         pg_sys::AcquireDeletionLock(&address, 0);
-        let stays = RemoveRoleFromObjectPolicy(role, POLICY, policy);
+        let stays = pg_guard_ffi_boundary(|| RemoveRoleFromObjectPolicy(role, POLICY, policy));
         pg_sys::CommandCounterIncrement();
         stays
     };
@@ -73,7 +75,7 @@ pub fn reassign_owned(role: pg_sys::Oid, heir: pg_sys::Oid) {
 pub fn roll_back_prepared(gid: &str) {
     let gid = CString::new(gid).expect("a gid in a view has no zero byte");
     // SAFETY: inside a transaction that has done nothing yet, as ROLLBACK PREPARED demands.
-    unsafe { FinishPreparedTransaction(gid.as_ptr(), false) }
+    unsafe { pg_guard_ffi_boundary(|| FinishPreparedTransaction(gid.as_ptr(), false)) }
 }
 
 /// What an object is called, for a reason: `table public.t`. `None` if it is gone.

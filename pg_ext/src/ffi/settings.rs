@@ -54,6 +54,8 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"constraint_exclusion", c"partition"),
     (c"jit", c"off"),
     (c"work_mem", c"16MB"),
+    // A look at our own table does not take breaks.
+    (c"vacuum_cost_delay", c"0"),
     (c"default_tablespace", c""),
     (c"temp_tablespaces", c""),
     (c"default_table_access_method", c"heap"),

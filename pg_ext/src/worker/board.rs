@@ -3,6 +3,7 @@
 
 use super::job::{JOBS_MAX, Job};
 use pgrx::pg_sys;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 /// How many databases of one cluster may hold the extension.
@@ -52,6 +53,24 @@ impl Place {
 }
 
 impl Board {
+    /// Frees the errands of sweepers that have ended in databases that hold the extension no more: no sweeper comes after them.
+    pub fn free_jobs_of_gone(&self, homes: &HashSet<u32>) {
+        for job in &self.jobs {
+            let (poster, home) = (job.poster.load(SeqCst), job.home.load(SeqCst));
+            // The launcher's own errands have no home.
+            if poster == 0 || home == 0 || homes.contains(&home) {
+                continue;
+            }
+            let lives = self
+                .places
+                .iter()
+                .any(|place| place.pid.load(SeqCst) == poster);
+            if !lives && job.cleaner.load(SeqCst) == 0 {
+                job.free();
+            }
+        }
+    }
+
     /// The place of `database`, if the launcher has given it one.
     pub fn place(&self, database: pg_sys::Oid) -> Option<&Place> {
         self.places

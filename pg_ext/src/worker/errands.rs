@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
 
 /// A cleaner has this long for one errand before it is told to end.
-const ERRAND_MAX_MS: u64 = 15_000;
+pub const ERRAND_MAX_MS: u64 = 15_000;
 
 /// The errands under way.
 pub struct Errands {
@@ -23,6 +23,7 @@ struct Out {
     handle: Handle,
     database: pg_sys::Oid,
     since_ms: u64,
+    ended: bool,
 }
 
 /// What came of one lease in one database.
@@ -35,6 +36,8 @@ pub struct Report {
     pub answer: Answer,
     /// Whether the visit came to any lease at all. If so, those without an answer only had no turn.
     pub visited: bool,
+    /// Whether the cleaner was at this one when it was told to end, because it took too long.
+    pub took_too_long: bool,
 }
 
 impl Errands {
@@ -123,6 +126,7 @@ impl Errands {
                 handle,
                 database: oid,
                 since_ms: now_ms,
+                ended: false,
             });
             if !rest.is_empty() {
                 self.waiting.insert(database, rest);
@@ -141,6 +145,7 @@ impl Errands {
                     database: pg_sys::Oid::from(database),
                     answer: Answer::None,
                     visited: false,
+                    took_too_long: false,
                 })
             })
             .collect()
@@ -149,9 +154,10 @@ impl Errands {
     /// What has come back since the last call.
     pub fn collect(&mut self, now_ms: u64) -> Vec<Report> {
         let mut reports = Vec::new();
-        self.out.retain(|out| {
+        self.out.retain_mut(|out| {
             if out.handle.status() != Status::Stopped {
                 if now_ms.saturating_sub(out.since_ms) > ERRAND_MAX_MS {
+                    out.ended = true;
                     out.handle.terminate();
                 }
                 return true;
@@ -161,9 +167,13 @@ impl Errands {
                 .used()
                 .iter()
                 .any(|item| item.answered() != Answer::None);
+            // They are served in order.
+            let mut took_too_long = out.ended;
             for item in out.job.used() {
+                let unanswered = item.answered() == Answer::None;
                 reports.push(Report {
                     visited,
+                    took_too_long: unanswered && std::mem::take(&mut took_too_long),
                     order: item.read(),
                     database: out.database,
                     answer: item.answered(),

@@ -118,6 +118,7 @@ impl Launcher {
             }
             // A sweeper that an earlier launcher has started looks at its label itself, and leaves.
         }
+        self.board.free_jobs_of_gone(labelled);
     }
 
     fn keep_running(&mut self, database: pg_sys::Oid) {

@@ -2,7 +2,7 @@
 //! is a transaction of its own, of at most one batch, so that a crash between any two of them loses nothing.
 
 use super::board::Place;
-use super::errands::Errands;
+use super::errands::{ERRAND_MAX_MS, Errands, Report};
 use super::groups::Groups;
 use super::heartbeat;
 use super::hunt::Hunt;
@@ -27,6 +27,8 @@ const HELD_SESSIONS_AFTER_US: i64 = 250_000;
 const HELD_HOLDER_AFTER_US: i64 = 1_000_000;
 /// How soon a lease is tried again whose row or login is held.
 const HELD_AGAIN_US: i64 = 50_000;
+/// How soon an owner is tried again whose children or leases somebody holds.
+const STUCK_AGAIN_US: i64 = 250_000;
 /// How often the worker asks itself whether its rows came out of a dump.
 const SUSPECT_EVERY_MS: u64 = 5_000;
 /// However far away the next end is.
@@ -156,13 +158,20 @@ impl Pass {
     /// turns with what ends by itself, so that neither waits for very many of the other.
     fn fence(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
         let mut held: Vec<i64> = Vec::new();
+        let mut stuck = Vec::new();
         let mut again = pg_sys::TimestampTz::MAX;
         loop {
             heartbeat::beat(self.place);
             let (installation, now) = (self.installation, clock::now());
-            let news = step("owners", || spread::spread(installation, now, BATCH));
+            let news = step("owners", || {
+                spread::spread(installation, now, &stuck, BATCH)
+            });
             let news = news.unwrap_or_default();
             again = again.min(self.take_in(news.fenced, &mut held, hunt));
+            if let Some(owner) = news.stuck {
+                again = again.min(clock::wall() + STUCK_AGAIN_US);
+                stuck.push(owner);
+            }
             let now = clock::now();
             let due = step("fence", || end::fence_due(installation, now, &held, BATCH));
             let Some(due) = due else {
@@ -355,6 +364,10 @@ impl Pass {
     fn collect(&mut self) {
         for report in self.errands.collect(clock::monotonic_ms()) {
             let number = report.order.lease;
+            if report.took_too_long {
+                self.took_too_long(&report);
+                continue;
+            }
             match report.answer {
                 Answer::Clean => {
                     // Ending statements come first and alone, so their database may be needed once more.
@@ -377,6 +390,20 @@ impl Pass {
                 }
             }
         }
+    }
+
+    /// A visit that had to be ended. Ending statements are tried once, however that went.
+    fn took_too_long(&mut self, report: &Report) {
+        let number = report.order.lease;
+        let after = ERRAND_MAX_MS / 1_000;
+        if report.order.statements {
+            let reason = format!("ending statements: stopped after {after} s");
+            step("statements", || {
+                litter::mark_statements_ran(number, Some(&reason));
+            });
+        }
+        let place = self.name(report.database);
+        self.fail(number, &format!("{place}: stopped after {after} s"));
     }
 
     fn name(&self, database: pg_sys::Oid) -> String {

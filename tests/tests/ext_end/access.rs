@@ -114,6 +114,34 @@ async fn a_login_can_not_hold_off_its_own_end() -> Result<()> {
     Ok(())
 }
 
+/// A savepoint that was released leaves no lock that `pg_locks` shows, and several who share a row hold it by a number that is
+/// no transaction's.
+#[tokio::test]
+async fn nobody_holds_off_an_end_by_a_savepoint_or_together() -> Result<()> {
+    let cluster = cluster()?;
+    let renewed = cluster.issue("reader", "2 seconds")?;
+    let shared = cluster.issue("reader", "2 seconds")?;
+    let mut caller = cluster.connect().await?;
+    let renew = format!(
+        "begin; savepoint s; select leasehold.renew('{}', ttl => '1 hour'); release savepoint s",
+        renewed.id
+    );
+    run(&mut caller, &renew).await?;
+    let mut sharers = [cluster.connect().await?, cluster.connect().await?];
+    for sharer in &mut sharers {
+        let share = format!(
+            "begin; select from leasehold.live_leases where lease_id = '{}' for share",
+            shared.id
+        );
+        run(sharer, &share).await?;
+    }
+    for lease in [&renewed, &shared] {
+        lease.wait_gone()?;
+    }
+    assert!(run(&mut caller, "commit").await.is_err(), "it was ended");
+    Ok(())
+}
+
 /// Whoever calls `renew` and then sits in its transaction holds the lease's row; the lease ends all the same.
 #[tokio::test]
 async fn a_caller_who_idles_after_a_verb_does_not_hold_off_the_end() -> Result<()> {

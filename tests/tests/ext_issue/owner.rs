@@ -156,3 +156,67 @@ fn a_lease_that_was_revoked_while_its_login_was_held_is_not_renewed() -> Result<
         Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
     })
 }
+
+const ISSUE_BELOW: &str = "select count(*) from (values ('1', 'a'), ('2', 'm'), ('3', 'z')) n (id, owner),
+         leasehold.issue('r', request_id => n.id, ttl => '1 hour', owners => array[n.owner] || array_remove('{m}', n.owner),
+             owner_ttls => array_fill('1 day'::interval, array[case n.owner when 'm' then 1 else 2 end]),
+             owner_revisions => array_fill(1, array[case n.owner when 'm' then 1 else 2 end])::bigint[])";
+
+/// An owner's news reaches those below it once, whichever of them the sweeper comes to first.
+#[test]
+fn an_earlier_end_reaches_children_and_then_there_is_peace() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    cluster.psql(ISSUE_BELOW)?;
+    cluster.psql("select leasehold.owner_ends('m', null, '10 minutes', 2)")?;
+    wait_until(Duration::from_secs(5), "all know", || {
+        Ok(cluster.psql(
+            "select count(*) filter (where due_at < now() + interval '11 minutes'), (select count(*) from leasehold.owners where spread_due)
+               from leasehold.live_leases",
+        )? == "3|0")
+    })?;
+    // A sweeper that goes round and round would never come to drop.
+    cluster.psql("select leasehold.revoke('2')")?;
+    wait_until(Duration::from_secs(5), "a login is dropped", || {
+        Ok(cluster.psql("select count(*) from leasehold.history")? == "1")
+    })
+}
+
+/// Somebody sits in a transaction that has locked the lease of one owner, and the child of another.
+#[test]
+fn what_somebody_holds_keeps_no_other_owner_s_end() -> Result<()> {
+    let cluster = prepared(Options::default())?;
+    cluster.psql(ISSUE_BELOW)?;
+    cluster.psql(
+        "select leasehold.owner_ends('b', null, '1 day', 1);
+         select leasehold.issue('r', request_id => '4', owners => '{b}', owner_revisions => '{1}');
+         select leasehold.issue('r', request_id => '5', owners => '{y}', owner_revisions => '{1}')",
+    )?;
+    let active = || {
+        cluster.psql("select coalesce(string_agg(lease_id, '' order by lease_id), '') from leasehold.leases where state = 'active'")
+    };
+    let lease = cluster.hold(
+        "postgres",
+        "select from leasehold.live_leases where lease_id = '4' for update",
+    )?;
+    let child = cluster.hold(
+        "postgres",
+        "select from leasehold.owners where owner = 'z' for update",
+    )?;
+    cluster.psql(
+        "select leasehold.owner_ends('b', null, '10 minutes', 2); select leasehold.revoke_owner('m');
+         select leasehold.revoke_owner('y')",
+    )?;
+    wait_until(
+        Duration::from_secs(5),
+        "what nobody holds has ended",
+        || Ok(active()? == "34"),
+    )?;
+    drop(child);
+    wait_until(Duration::from_secs(5), "the child's too", || {
+        Ok(active()? == "4")
+    })?;
+    drop(lease);
+    wait_until(Duration::from_secs(5), "the last one knows its end", || {
+        Ok(cluster.psql("select count(*) from leasehold.owners where spread_due")? == "0")
+    })
+}

@@ -16,9 +16,11 @@ pub fn sweep(installation: Installation, now: TimestampWithTimeZone, at_most: us
     let at_most = at_most.min(BATCH);
     ending::absorb_end_requests(now);
     let mut fenced = Fenced::default();
+    let mut stuck = Vec::new();
     while fenced.looked_at < at_most {
-        let step = spread::spread(installation, now, at_most - fenced.looked_at);
+        let step = spread::spread(installation, now, &stuck, at_most - fenced.looked_at);
         fenced.absorb(step.fenced);
+        stuck.extend(step.stuck);
         if !step.more {
             break;
         }
