@@ -11,3 +11,4 @@ mod issuing;
 mod living;
 mod place;
 mod recipes;
+mod rows;

@@ -41,7 +41,7 @@ fn declared(cluster: &Cluster) -> Result<BTreeMap<String, Signature>> {
                 coalesce(array_to_string(array(select p.proargnames[n] || ' ' || format_type(t, null)
                     from unnest(p.proallargtypes) with ordinality x (t, n) where p.proargmodes[n] in ('t', 'o') order by n), ','), '')
            from pg_proc p join pg_language l on l.oid = p.prolang
-          where p.pronamespace = 'leasehold'::regnamespace and l.lanname = 'c'",
+          where p.pronamespace = 'leasehold'::regnamespace and l.lanname = 'c' and p.prorettype <> 'trigger'::regtype",
     )?;
     let list = |text: &str| {
         text.split(',')

@@ -127,6 +127,17 @@ fn who_may_write_all_data_does_not_write_ours() -> Result<()> {
     ] {
         assert_eq!(sqlstate(writer(change)), "42501", "{change}");
     }
+    // Nor prolongs what it has, or makes an end forgotten.
+    let tables = cluster.psql(
+        "select relname from pg_class where relnamespace = 'leasehold'::regnamespace and relkind = 'r'",
+    )?;
+    assert!(tables.lines().count() > 10, "{tables}");
+    for table in tables.lines() {
+        let delete = format!("delete from leasehold.{table}");
+        assert_eq!(sqlstate(writer(&delete)), "42501", "{delete}");
+    }
+    let prolong = "update leasehold.live_leases set expires_at = 'infinity', max_expires_at = 'infinity', due_at = 'infinity'";
+    assert_eq!(sqlstate(writer(prolong)), "42501");
     // As whom its ending statements would run.
     let planted = writer(
         "insert into leasehold.live_leases (scope, lease_id, role_name, digest, issued_by, issued_by_oid, issued_at, expires_at,
@@ -332,6 +343,35 @@ fn two_stores_do_not_touch_each_other() -> Result<()> {
         sqlstate(cluster.psql("select leasehold.renew('database/creds/r/1')")),
         "22023"
     );
+    Ok(())
+}
+
+/// Default privileges of whoever makes the extension are for its other things.
+#[test]
+fn default_privileges_open_no_door() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.psql("create role stranger login")?;
+    cluster.create_database("generous")?;
+    cluster.psql_in(
+        "generous",
+        "alter default privileges grant all on tables to stranger; alter default privileges grant all on functions to stranger;
+         alter default privileges grant all on sequences to stranger; alter default privileges grant all on schemas to stranger;
+         create extension leasehold; create table given (); select leasehold.define_role('r')",
+    )?;
+    let has = |what: &str| cluster.psql_in("generous", what);
+    assert_eq!(
+        has("select has_table_privilege('stranger', 'given', 'trigger')")?,
+        "t",
+        "the defaults work"
+    );
+    let left = has(
+        "select a.what from (
+            select 'schema' as what, nspacl as acl from pg_namespace where nspname = 'leasehold'
+            union all select relname, relacl from pg_class where relnamespace = 'leasehold'::regnamespace
+            union all select proname, proacl from pg_proc where pronamespace = 'leasehold'::regnamespace) a,
+            aclexplode(a.acl) x where x.grantee = 'stranger'::regrole",
+    )?;
+    assert_eq!(left, "");
     Ok(())
 }
 

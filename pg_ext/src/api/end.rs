@@ -80,11 +80,7 @@ fn sweep(at_most: Option<i32>) -> Result<i64, ErrorReport> {
     xact::refuse_prepare();
     let most = usize::try_from(at_most).unwrap_or(end::BATCH);
     Ok(identity::as_extension(|| {
-        let installation =
-            databases::installation_at(xact::my_database()).ok_or(Fault::NobodyEnforces {
-                why: "this database has lost the label of its installation, or is a copy beside the original",
-                cure: "select * from leasehold.check() tells which; a copy is dropped, or gets a label of its own.",
-            })?;
+        let installation = databases::own_installation()?;
         let done = end::sweep(installation, clock::now(), most);
         Ok::<_, Fault>(i64::try_from(done).unwrap_or(i64::MAX))
     })?)

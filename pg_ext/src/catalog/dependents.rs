@@ -56,19 +56,6 @@ pub fn of(login: pg_sys::Oid, shared: bool) -> Vec<Dependent> {
     )
 }
 
-/// A role's privileges, as far as they forbid it to inherit things: true if it is a superuser or may make roles,
-/// databases, replicate, or pass by row security. `None` if it does not exist.
-pub fn is_privileged(role: pg_sys::Oid) -> Option<bool> {
-    rows(
-        "select a.rolsuper or a.rolcreaterole or a.rolcreatedb or a.rolreplication or a.rolbypassrls
-                or a.rolname operator(pg_catalog.~) '^pg_'
-           from pg_catalog.pg_authid a where a.oid = $1",
-        &[role.into()],
-        |row| row.must(1),
-    )
-    .pop()
-}
-
 /// The names of `login`'s prepared transactions in this database.
 pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
     rows(

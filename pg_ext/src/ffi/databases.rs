@@ -1,6 +1,8 @@
 //! The databases of the cluster, read from the shared catalogs by a process that is in none of them.
 
 use super::label;
+use super::xact;
+use crate::core::error::Fault;
 use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
 use pgrx::{FromDatum, pg_sys};
 use std::collections::HashSet;
@@ -48,6 +50,14 @@ pub fn installation_at(database: pg_sys::Oid) -> Option<Installation> {
         .into_iter()
         .find(|home| home.database == database)
         .map(|home| home.installation)
+}
+
+/// The installation that lives in this database.
+pub fn own_installation() -> Result<Installation, Fault> {
+    installation_at(xact::my_database()).ok_or(Fault::NobodyEnforces {
+        why: "this database has lost the label of its installation, or is a copy beside the original",
+        cure: "select * from leasehold.check() tells which; a copy is dropped, or gets a label of its own: SECURITY LABEL FOR leasehold ON DATABASE … IS 'a uuid'.",
+    })
 }
 
 /// Every database but those that a failed `DROP DATABASE` has left invalid.

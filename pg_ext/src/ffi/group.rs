@@ -14,6 +14,25 @@ pub fn hold_alone(group: Oid) {
     lock(group, pg_sys::AccessExclusiveLock);
 }
 
+/// As [`hold_alone`], if nobody holds it right now; whether it is so.
+pub fn try_hold_alone(group: Oid) -> bool {
+    let tag = pg_sys::LOCKTAG {
+        locktag_field1: pg_sys::InvalidOid.to_u32(),
+        locktag_field2: pg_sys::AuthIdRelationId.to_u32(),
+        locktag_field3: group.to_u32(),
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    };
+    // SAFETY: inside a transaction; the tag is what LockSharedObject() makes, which knows no such question.
+    unsafe {
+        let mode = pg_sys::AccessExclusiveLock as i32;
+        let got = pg_sys::LockAcquire(&tag, mode, false, true);
+        pg_sys::AcceptInvalidationMessages();
+        got != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+}
+
 fn lock(group: Oid, mode: u32) {
     // SAFETY: inside a transaction. The lock that DROP ROLE takes; it takes in invalidations, so that what is looked up
     // next is news.

@@ -2,6 +2,7 @@
 
 use super::{label, xact};
 use crate::worker::wake;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 use std::ffi::CStr;
 
@@ -27,7 +28,7 @@ unsafe extern "C-unwind" fn on_access(
     // SAFETY: in the hook made for this, after whoever came before us.
     unsafe {
         if let Some(next) = NEXT {
-            next(access, class, object, column, argument);
+            pg_guard_ffi_boundary(|| next(access, class, object, column, argument));
         }
         match access {
             pg_sys::ObjectAccessType::OAT_POST_CREATE if class == pg_sys::ExtensionRelationId => {
@@ -51,7 +52,9 @@ unsafe extern "C-unwind" fn on_access(
     }
 }
 
-/// True if `relation` is our table of live leases, by name: this runs for every table that anybody drops.
+/// True if `relation` is our table of live leases. This runs for every table that anybody drops, in any database, and what follows
+/// is a question to that table with the rights of whoever drops it: a table of that name that is not the extension's own may be a
+/// trap.
 ///
 /// # Safety
 /// Inside a transaction.
@@ -63,6 +66,11 @@ unsafe fn is_leases(relation: pg_sys::Oid) -> bool {
             return false;
         }
         let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation));
-        !schema.is_null() && CStr::from_ptr(schema) == c"leasehold"
+        if schema.is_null() || CStr::from_ptr(schema) != c"leasehold" {
+            return false;
+        }
+        let ours = pg_sys::get_extension_oid(c"leasehold".as_ptr(), true);
+        ours != pg_sys::InvalidOid
+            && pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, relation) == ours
     }
 }

@@ -16,6 +16,12 @@ pub fn is_superuser(role: Oid) -> bool {
     unsafe { pg_sys::superuser_arg(role) }
 }
 
+/// True if the current user is the owner of `table`, has its rights, or is a superuser.
+pub fn owns_table(table: Oid) -> bool {
+    // SAFETY: inside a transaction; reads the current user and the catalogs.
+    unsafe { pg_sys::pg_class_ownercheck(table, pg_sys::GetUserId()) }
+}
+
 /// The name of `role`; `None` if there is no such role.
 pub fn name_of(role: Oid) -> Option<String> {
     // SAFETY: inside a transaction; returns null or a palloc'ed C string.

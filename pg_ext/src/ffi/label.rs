@@ -1,7 +1,5 @@
 //! Our security label provider: the mark on logins and databases, which only the extension and superusers set.
 
-use super::xact;
-use crate::core::error::Fault;
 use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use std::ffi::{CStr, CString};
@@ -52,14 +50,6 @@ pub fn owner_of(role: pg_sys::Oid) -> Option<Installation> {
 /// [`super::databases::installation_at`]. Needs no database of its own.
 pub fn installation(database: pg_sys::Oid) -> Option<Installation> {
     Installation::parse(&get(pg_sys::DatabaseRelationId, database)?)
-}
-
-/// The label of this database.
-pub fn own() -> Result<Installation, Fault> {
-    installation(xact::my_database()).ok_or(Fault::NobodyEnforces {
-        why: "the database has lost its label",
-        cure: "Put it back: SECURITY LABEL FOR leasehold ON DATABASE … IS 'the installation''s id', as a superuser.",
-    })
 }
 
 /// Removes our label from `database`.

@@ -1,6 +1,7 @@
 //! Logins in the server's own catalogs: made, joined to groups and armed with C calls, so that no statement text ever
 //! holds a verifier. The rights are the caller's business: all of this runs as the extension.
 
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, CString, c_char};
 
@@ -100,13 +101,15 @@ pub fn arm(logins: &[NewSecret<'_>]) {
             // SAFETY: the hook gets what the server itself would give it.
             let text = unsafe {
                 if let Some(hook) = pg_sys::check_password_hook {
-                    hook(
-                        name.as_ptr(),
-                        secret.as_ptr(),
-                        pg_sys::PasswordType::PASSWORD_TYPE_SCRAM_SHA_256,
-                        end,
-                        false,
-                    );
+                    pg_guard_ffi_boundary(|| {
+                        hook(
+                            name.as_ptr(),
+                            secret.as_ptr(),
+                            pg_sys::PasswordType::PASSWORD_TYPE_SCRAM_SHA_256,
+                            end,
+                            false,
+                        );
+                    });
                 }
                 pg_sys::cstring_to_text(secret.as_ptr())
             };

@@ -15,7 +15,7 @@ use crate::core::names;
 use crate::core::scram::{ITERATIONS_MIN, Verifier};
 use crate::core::ttl::{self, Ends, Wish};
 use crate::ffi::login::NewSecret;
-use crate::ffi::{clock, durable, identity, label, random, xact};
+use crate::ffi::{clock, databases, durable, identity, label, random, xact};
 use crate::role::{audit, rights};
 use crate::worker::wake;
 use pgrx::pg_sys::Oid;
@@ -296,7 +296,7 @@ fn arm(made: &[Made<'_>], definer: Oid) -> Result<(), Fault> {
     if logins.is_empty() {
         return Ok(());
     }
-    let installation = label::own()?;
+    let installation = databases::own_installation()?;
     crate::ffi::login::arm(&logins);
     let logins = || made.iter().filter_map(|one| Some((one.login?, one.number)));
     for (login, number) in logins() {

@@ -4,12 +4,13 @@ use super::issue;
 use super::owner::Held;
 use super::scope::Caller;
 use crate::catalog::leases::{self, Lease, Moved};
+use crate::catalog::logins::{self, Known, Locked};
+use crate::catalog::outbox;
 use crate::catalog::recipes::Recipe;
-use crate::catalog::{logins, outbox};
 use crate::core::error::{Fault, SqlState};
 use crate::core::instant;
 use crate::core::ttl::{self, Ends, Wish};
-use crate::ffi::{clock, durable, identity, latch, login, xact};
+use crate::ffi::{clock, databases, durable, identity, latch, login, xact};
 use crate::role::statements::{self, Kind, Step, Values};
 use crate::role::{audit, rights};
 use crate::worker::wake;
@@ -222,37 +223,51 @@ fn hold_logins(
     granted: &mut Vec<Granted>,
     patience_ms: u64,
 ) -> Result<Vec<(usize, Fault)>, Fault> {
-    let wanted: Vec<Oid> = granted
+    let wanted: Vec<Known<'_>> = granted
         .iter()
-        .filter_map(|one| one.lease.login_oid)
+        .filter_map(|one| {
+            Some(Known {
+                login: one.lease.login_oid?,
+                name: one.lease.login.as_deref()?,
+                number: one.lease.number,
+            })
+        })
         .collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
+    let installation = databases::own_installation()?;
     let began = clock::monotonic_ms();
-    let mut locked: HashSet<Oid> = logins::lock(db, &wanted)?.into_iter().collect();
-    let held = |login: &Oid| identity::name_of(*login).is_some();
-    while !wanted.iter().all(|login| locked.contains(login))
-        && wanted.iter().all(held)
-        && clock::monotonic_ms() - began < patience_ms
-    {
+    let there = |login: Oid| identity::name_of(login).is_some();
+    let mut locked: HashMap<Oid, Locked> = HashMap::new();
+    loop {
+        let rows = logins::lock(db, installation, &wanted)?;
+        locked.extend(rows.into_iter().map(|row| (row.login, row)));
+        let over = clock::monotonic_ms() - began >= patience_ms;
+        let all = |known: &Known<'_>| locked.contains_key(&known.login);
+        if over || wanted.iter().all(all) || !wanted.iter().all(|known| there(known.login)) {
+            break;
+        }
         latch::wait(20);
-        locked.extend(logins::lock(db, &wanted)?);
     }
     let mut refused = Vec::new();
-    granted.retain(|one| match (&one.lease.login, one.lease.login_oid) {
-        (Some(name), Some(login)) if !locked.contains(&login) => {
-            let fault = if held(&login) {
-                Fault::Held {
-                    login: name.clone(),
-                }
-            } else {
-                ended(&one.lease.lease_id)
-            };
-            refused.push((one.place, fault));
-            false
-        }
-        _ => true,
+    granted.retain_mut(|one| {
+        let (Some(name), Some(login)) = (&one.lease.login, one.lease.login_oid) else {
+            return true;
+        };
+        let fault = match locked.remove(&login) {
+            Some(row) if row.ours => {
+                // Statements name it as it is called now.
+                one.lease.login = Some(row.name);
+                return true;
+            }
+            None if there(login) => Fault::Held {
+                login: name.clone(),
+            },
+            _ => ended(&one.lease.lease_id),
+        };
+        refused.push((one.place, fault));
+        false
     });
     Ok(refused)
 }

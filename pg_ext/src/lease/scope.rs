@@ -4,7 +4,7 @@ use crate::catalog::scopes;
 use crate::core::digest::Fields;
 use crate::core::error::Fault;
 use crate::core::names::{SQL_SCOPE, check_scope};
-use crate::ffi::{identity, label};
+use crate::ffi::{databases, identity};
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
@@ -81,7 +81,7 @@ impl Caller {
             .text(Some(scope))
             .text(Some(key))
             .bytes();
-        let installation = label::own()?;
+        let installation = databases::own_installation()?;
         let known = scopes::register(db, scope, installation, &hash, &self.name)?;
         // Hashes of secrets with a lot of entropy: how long a comparison takes says nothing about the key.
         if known != hash {

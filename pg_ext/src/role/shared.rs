@@ -18,7 +18,7 @@ use crate::core::error::Fault;
 use crate::core::label::{GroupMark, Installation};
 use crate::ffi::acl as access;
 use crate::ffi::login::{self, NewLogin};
-use crate::ffi::{group, identity, inval, label, membership};
+use crate::ffi::{databases, group, identity, inval, label, membership};
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 use std::cell::RefCell;
@@ -44,7 +44,7 @@ thread_local! {
 /// The name of the group that holds the grants of `recipe`, made and brought up to date if need be. It can not be
 /// dropped before this transaction has ended.
 pub fn ensure(db: &mut SpiClient<'_>, recipe: &Recipe, definer: Oid) -> Result<String, Fault> {
-    let installation = label::own()?;
+    let installation = databases::own_installation()?;
     let group = standing(db, recipe, installation)?;
     let changes = inval::changes();
     let rights = rights(definer);

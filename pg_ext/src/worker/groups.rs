@@ -101,9 +101,12 @@ impl Groups {
     }
 }
 
-/// An issue may have joined a login to it since we looked: nobody can while we hold it.
+/// An issue may have joined a login to it since we looked: nobody can while we hold it. Whoever holds it now is not waited for:
+/// ends would wait along.
 fn drop_unless_needed(number: i64, role: pg_sys::Oid) {
-    group::hold_alone(role);
+    if !group::try_hold_alone(role) {
+        pgrx::error!("somebody is granting something to it, or issues a login of it");
+    }
     if !shared::has_logins(role) {
         drop::roles(&litter::lock_names(&[role]));
         shared::forget(number);

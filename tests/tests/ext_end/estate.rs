@@ -129,3 +129,53 @@ fn nothing_that_a_login_owns_runs_while_it_is_cleaned_away() -> Result<()> {
     ensure!(sprung(&cluster)? > before, "nobody would have noticed");
     kept.wait_gone()
 }
+
+/// A table that is called like ours is none, in a database that does not hold the extension: nothing is asked of it when the
+/// cleaner, a superuser, drops it. To plan a question to a partitioned table runs the functions of its key.
+#[test]
+fn a_table_named_like_ours_is_no_trap() -> Result<()> {
+    let cluster = cluster()?;
+    cluster.psql(
+        "grant create on database second to readers;
+         select leasehold.define_role('cleaner', member_of => '{readers}', drop_owned => true)",
+    )?;
+    let lease = cluster.issue("cleaner", "1 hour")?;
+    let trap = "create schema leasehold;
+        create function leasehold.trap(int) returns int immutable language plpgsql as $$ begin raise log 'sprung'; return 0; end $$;
+        create table leasehold.live_leases (a int) partition by range ((a + leasehold.trap(1)));
+        create table leasehold.part partition of leasehold.live_leases default";
+    cluster.psql_as(&lease.login, "second", trap)?;
+    cluster.psql_as(&lease.login, "second", "select from leasehold.live_leases")?;
+    let before = sprung(&cluster)?;
+    ensure!(before > 0, "the trap works");
+    lease.revoke()?;
+    lease.wait_gone()?;
+    assert_eq!(sprung(&cluster)?, before, "code of a login has run");
+    Ok(())
+}
+
+/// An heir that has come to power since: what a login left behind would run with that.
+#[test]
+fn an_heir_with_power_inherits_nothing() -> Result<()> {
+    let cluster = cluster()?;
+    cluster.psql(
+        "create role powerful; select leasehold.define_role('leaver', member_of => '{readers}', reassign_to => 'bob')",
+    )?;
+    let lease = cluster.issue("leaver", "1 hour")?;
+    cluster.psql_as(
+        &lease.login,
+        "postgres",
+        "create table public.left_behind (x int)",
+    )?;
+    cluster.psql("grant pg_read_all_data to powerful; grant powerful to bob")?;
+    lease.revoke()?;
+    let reason = lease.wait_reason()?;
+    ensure!(reason.contains("which has pg_read_all_data"), "{reason}");
+    cluster.psql("revoke powerful from bob")?;
+    lease.wait_gone()?;
+    assert_eq!(
+        cluster.psql("select tableowner from pg_tables where tablename = 'left_behind'")?,
+        "bob"
+    );
+    Ok(())
+}

@@ -90,6 +90,42 @@ fn a_cap_binds_renewals_too() -> Result<()> {
     Ok(())
 }
 
+/// After a restore an OID may be another role's, and a name may be taken again: neither is the lease's login.
+#[test]
+fn a_renewal_touches_nobody_but_its_own_login() -> Result<()> {
+    let cluster = prepared(Options::default().without_preload())?;
+    cluster.psql(
+        r#"create role bob login valid until '2100-01-01'; create role extra;
+           select leasehold.define_role('renewing', creation_statements => array[$$CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}'$$],
+               renewal_statements => array[$$GRANT extra TO "{{name}}"$$])"#,
+    )?;
+    let login = cluster.psql("select login from leasehold.issue('renewing', request_id => '1')")?;
+    cluster.psql(&format!(
+        r#"alter role "{login}" rename to ours; create role "{login}""#
+    ))?;
+    cluster.psql("select leasehold.renew('1', '30 min')")?;
+    assert_eq!(
+        cluster
+            .psql("select member::regrole from pg_auth_members where roleid = 'extra'::regrole")?,
+        "ours"
+    );
+    cluster.psql("update leasehold.live_leases set login_oid = 'bob'::regrole")?;
+    assert_eq!(
+        sqlstate(cluster.psql("select leasehold.renew('1', '40 min')")),
+        "LH005"
+    );
+    assert_eq!(
+        cluster
+            .psql("select extract(year from rolvaliduntil) from pg_roles where rolname = 'bob'")?,
+        "2100"
+    );
+    // As it was, for what is looked at in the end; the namesake is not ours.
+    cluster.psql(&format!(
+        r#"update leasehold.live_leases set login_oid = 'ours'::regrole; drop role "{login}"; alter role ours rename to "{login}""#
+    ))?;
+    Ok(())
+}
+
 #[test]
 fn an_ended_lease_stays_ended() -> Result<()> {
     let cluster = prepared(Options::default())?;

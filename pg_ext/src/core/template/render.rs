@@ -24,6 +24,9 @@ pub enum PlaceError {
     /// Inside dollar quotes without quotes of its own, and the value is more than a plain word.
     #[error("{} stands inside dollar quotes without quotes around it", .0.text())]
     BareInDollarQuotes(Placeholder),
+    /// Within a longer literal, which may be code by itself: the value is more than a plain name.
+    #[error("{} stands inside a longer text, where its value can only have letters, digits and _ - . @ + = :, and no two hyphens together", .0.text())]
+    UnsafeInText(Placeholder),
     /// Dollar quotes inside dollar quotes, too deep to follow.
     #[error("dollar quotes are nested too deeply")]
     TooDeep,
@@ -32,18 +35,58 @@ pub enum PlaceError {
 /// Writes `values` into `text`. Placeholders in comments, unknown ones, and ones without a value stay as they are.
 pub fn render(text: &str, values: &Values) -> Result<String, PlaceError> {
     let mut out = String::with_capacity(text.len() + 256);
-    for stretch in stretches(text) {
-        match stretch.kind {
-            Kind::Dollar(delimiter) => body(&mut out, stretch.text, delimiter, values, 1)?,
-            _ => place(
-                &mut out,
-                stretch,
-                values,
-                &|kind, placeholder, value, out| top(kind, placeholder, value, out),
-            )?,
+    let stretches = stretches(text);
+    for (at, &stretch) in stretches.iter().enumerate() {
+        if let Kind::Dollar(delimiter) = stretch.kind {
+            body(&mut out, stretch.text, delimiter, values, 1)?;
+            continue;
         }
+        let part = is_literal(stretch.kind) && !is_value(&stretches, at);
+        place(
+            &mut out,
+            stretch,
+            values,
+            &|kind, placeholder, value, out| {
+                if part {
+                    plain(placeholder, value)?;
+                }
+                top(kind, placeholder, value, out)
+            },
+        )?;
     }
     Ok(out)
+}
+
+fn is_literal(kind: Kind) -> bool {
+    matches!(kind, Kind::Literal | Kind::Escape)
+}
+
+/// True if the literal at this place is placeholders and nothing else: then a value in it is a value, whatever is in it. A longer
+/// one may be code that somebody will run, such as the body of a `DO`. Literals that go on in the next line are one.
+fn is_value(stretches: &[Stretch], at: usize) -> bool {
+    let literal = |at: usize| stretches.get(at).is_some_and(|it| is_literal(it.kind));
+    let gap = |at: usize| stretches.get(at).is_some_and(|it| it.kind == Kind::Comment);
+    let goes_on = gap(at + 1) && literal(at + 2);
+    let went_on = at >= 2 && gap(at - 1) && literal(at - 2);
+    let mut text = stretches[at]
+        .text
+        .trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    text = text.trim_matches('\'');
+    while let Some(found) = Placeholder::at_start_of(text) {
+        text = &text[found.text().len()..];
+    }
+    text.is_empty() && !goes_on && !went_on
+}
+
+/// Refuses a name that could be more than a name where code is made of text. What else is written in is of our own making.
+fn plain(placeholder: Placeholder, value: &str) -> Result<(), PlaceError> {
+    let is_name = matches!(placeholder, Placeholder::Name | Placeholder::Username);
+    let fine =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '+' | '=' | ':');
+    if is_name && (!value.chars().all(fine) || value.contains("--")) {
+        return Err(PlaceError::UnsafeInText(placeholder));
+    }
+    Ok(())
 }
 
 type Write<'a> = &'a dyn Fn(Kind, Placeholder, &str, &mut String) -> Result<(), PlaceError>;
@@ -112,8 +155,8 @@ fn top(
 }
 
 /// The body of a dollar quote: text in some language, most often PL/pgSQL, that is scanned again when it runs.
-/// Nothing can be doubled safely there, so a value is written only if it needs no quoting of any kind, and without
-/// quotes around it only if it is a plain word.
+/// Nothing can be doubled safely there, so a value is written only if it needs no quoting of any kind, in a literal (a text
+/// that `EXECUTE` may be given) only if it is a plain name, and without quotes around it only if it is a plain word.
 fn body(
     out: &mut String,
     text: &str,
@@ -142,6 +185,10 @@ fn body(
                 }
                 Kind::Unicode => return Err(PlaceError::UnicodeQuotes(placeholder)),
                 Kind::Bits => return Err(PlaceError::BitString(placeholder)),
+                Kind::Literal | Kind::Escape => {
+                    plain(placeholder, value)?;
+                    out.push_str(value);
+                }
                 _ => out.push_str(value),
             }
             Ok(())

@@ -51,9 +51,9 @@ fn a_value_is_written_as_its_place_demands() {
     check("a'b\\", "SELECT '{{name}}'", Ok("SELECT 'a''b\\'"));
     check("a'b\\", "SELECT E'{{name}}'", Ok("SELECT E'a''b\\\\'"));
     check(
-        "a'b\\",
+        "a.b",
         "SELECT e'\n' \n '{{name}}'",
-        Ok("SELECT e'\n' \n 'a''b\\\\'"),
+        Ok("SELECT e'\n' \n 'a.b'"),
     );
     check("v", r"SELECT E'\{{name}}'", Ok(r"SELECT E'\{{name}}'"));
     check("v", r"SELECT E'\\{{name}}'", Ok(r"SELECT E'\\v'"));
@@ -126,6 +126,31 @@ fn quotes_that_cannot_hold_a_value_are_refused() {
     check("a\nb", "SELECT 1 -- {{name}}", Ok("SELECT 1 -- {{name}}"));
 }
 
+/// Whoever may choose a login's name must not be able to write code with it: a literal may be one that somebody runs.
+#[test]
+fn a_name_is_no_code_inside_a_longer_text() {
+    let refused = Err(PlaceError::UnsafeInText(Placeholder::Name));
+    for text in [
+        "DO $$BEGIN EXECUTE 'CREATE ROLE {{name}} LOGIN'; END$$",
+        "DO $$BEGIN EXECUTE 'CREATE ROLE ' || '{{name}}'; END$$",
+        "DO 'BEGIN EXECUTE ''CREATE ROLE \"{{name}}\"''; END'",
+        "SELECT dblink_exec('drop role {{name}}')",
+        "DO 'BEGIN CREATE ROLE ' \n '{{name}}' \n '; END'",
+        "DO '{{name}}' \n ' '",
+        "DO E'{{name}} '",
+    ] {
+        for name in ["x;alter role broker superuser", "x--", "a b", "a(b)", "a/*"] {
+            check(name, text, refused);
+        }
+        assert!(render(text, &values("v-töken.a@b")).is_ok(), "{text}");
+    }
+    check(
+        "x;y",
+        "COMMENT ON ROLE x IS '{{name}}'",
+        Ok("COMMENT ON ROLE x IS 'x;y'"),
+    );
+}
+
 #[test]
 fn dollar_quotes_take_only_what_needs_no_quoting() {
     use PlaceError::{BareInDollarQuotes, UnsafeInDollarQuotes};
@@ -136,9 +161,9 @@ fn dollar_quotes_take_only_what_needs_no_quoting() {
         Ok(r#"DO $$ BEGIN CREATE ROLE "v-a"; END $$"#),
     );
     check(
-        "v a",
+        "v.a",
         "DO $x$ PERFORM '{{name}}' $x$",
-        Ok("DO $x$ PERFORM 'v a' $x$"),
+        Ok("DO $x$ PERFORM 'v.a' $x$"),
     );
     check(
         "v_a1",

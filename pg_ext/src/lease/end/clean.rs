@@ -4,8 +4,8 @@
 //! event trigger runs; nothing here evaluates an expression of a user, and no user relation is read.
 
 use crate::catalog::dependents::{self, Kind};
-use crate::ffi::{acl, databases, owned};
-use crate::role::statements;
+use crate::ffi::{acl, databases, identity, owned};
+use crate::role::{audit, statements};
 use pgrx::pg_sys;
 
 /// What may be done with the things that a login owns.
@@ -54,19 +54,20 @@ pub fn clean(login: pg_sys::Oid, estate: Estate, shared: bool) -> Result<(), Str
     match estate {
         Estate::Keep => {}
         Estate::Drop => owned::drop_owned(login, &dependents::casts(login)),
-        Estate::Reassign(heir) => match dependents::is_privileged(heir) {
-            Some(false) => owned::reassign_owned(login, heir),
-            Some(true) => {
-                return Err(format!(
-                    "what it owns was to go to role {heir}, which is privileged: code of the login would run with its powers"
-                ));
-            }
-            None => {
+        Estate::Reassign(heir) => {
+            let Some(name) = identity::name_of(heir) else {
                 return Err(format!(
                     "what it owns was to go to role {heir}, which no longer exists"
                 ));
+            };
+            // It may have come to power since the lease was issued.
+            if let Some((power, _)) = audit::find_power(heir) {
+                return Err(format!(
+                    "what it owns was to go to role \"{name}\", which has {power}: code of the login would run with that"
+                ));
             }
-        },
+            owned::reassign_owned(login, heir);
+        }
     }
     let left = dependents::of(login, shared);
     if left.is_empty() {

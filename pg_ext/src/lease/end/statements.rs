@@ -12,6 +12,9 @@ pub fn run_statements(lease: i64) -> Result<(), String> {
     let Some(definer) = ending.definer else {
         return Err("the definer of the role no longer exists".into());
     };
+    if ending.namesake {
+        return Err("the login is not there any more, and another role has its name".into());
+    }
     let name = ending.login.unwrap_or_default();
     let values = Values {
         name: &name,
