@@ -1,24 +1,27 @@
 #!/bin/sh
 # Puts the extension's files into a PostgreSQL server: library, control file, SQL scripts.
 #
-#   install-extension.sh [--pg-config=PATH] [--from=FOLDER] [--root=FOLDER] [--check]
+#   install-extension.sh [--pg-config=PATH] [--from=FOLDER] [--root=FOLDER] [--check | --writable]
 #
 #   --pg-config   The server's pg_config (default: the one in the PATH).
 #   --from        Where leasehold.so, leasehold.control and leasehold--*.sql lie (default: target/release of this checkout).
 #   --root        Put before every path that is written, for packages and images.
 #   --check       Only says whether the extension can be put into that server.
+#   --writable    Only says whether the caller may write where its files go.
 set -eu
 
 pg_config=pg_config
 from=$(dirname "$0")/../target/release
 root=
 check=
+writable=
 for argument in "$@"; do
     case $argument in
     --pg-config=*) pg_config=${argument#*=} ;;
     --from=*) from=${argument#*=} ;;
     --root=*) root=${argument#*=} ;;
     --check) check=yes ;;
+    --writable) writable=yes ;;
     *)
         echo "unexpected argument $argument" >&2
         exit 2
@@ -40,6 +43,17 @@ esac
 
 libraries=$root$("$pg_config" --pkglibdir)
 scripts=$root$("$pg_config" --sharedir)/extension
+if [ -n "$writable" ]; then
+    for folder in "$libraries" "$scripts"; do
+        # Of what is not there yet, the first folder above that is.
+        until [ -e "$folder" ]; do folder=$(dirname "$folder"); done
+        if [ ! -d "$folder" ] || [ ! -w "$folder" ]; then
+            echo "$(id -un) can not write into $folder: run this as root" >&2
+            exit 1
+        fi
+    done
+    exit 0
+fi
 mkdir -p "$libraries" "$scripts"
 
 # Copied beside, then renamed: a running server keeps the library it has loaded.

@@ -5,6 +5,7 @@ mod connect;
 mod curl;
 mod error;
 mod policy;
+mod proxy;
 
 use std::thread;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::error::ClientError;
+use self::proxy::Proxies;
+use super::environment::Environment;
 use super::flags::{self, Flags};
 use super::path;
 use crate::secret::Token;
@@ -72,6 +75,7 @@ enum Showing {
 /// Speaks to one server with one token.
 pub struct Client {
     agent: ureq::Agent,
+    proxies: Proxies,
     base: String,
     headers: Vec<(String, String)>,
     token: Option<Token>,
@@ -152,7 +156,11 @@ impl Request {
 
 impl Client {
     /// A client as flags and environment say, with the token to show.
-    pub fn new(flags: &Flags, token: Option<Token>) -> Result<Client, ClientError> {
+    pub fn new(
+        flags: &Flags,
+        environment: &Environment,
+        token: Option<Token>,
+    ) -> Result<Client, ClientError> {
         let base = flags
             .text("address")
             .unwrap_or(DEFAULT_ADDRESS)
@@ -178,6 +186,7 @@ impl Client {
             .map_or(DEFAULT_TIMEOUT, Duration::from_nanos);
         Ok(Client {
             agent: connect::agent(flags, &base, timeout)?,
+            proxies: Proxies::read(environment),
             base,
             headers,
             token,
@@ -271,8 +280,21 @@ impl Client {
         Ok(answer)
     }
 
+    /// The proxy for this URL; each has its own, since a redirect may lead to another scheme or host.
+    fn proxy(&self, url: &str) -> Result<Option<ureq::Proxy>, ClientError> {
+        match (&self.server_name, self.proxies.variable(url)) {
+            // The proxy would be asked for the name of the certificate, not for the server.
+            (Some(_), Some((variable, _))) => Err(ClientError::Proxy {
+                variable,
+                why: "it does not go with -tls-server-name; NO_PROXY lists hosts that are reached without a proxy",
+            }),
+            _ => self.proxies.choose(url),
+        }
+    }
+
     fn once(&self, request: &Request, url: &str) -> Result<(Answer, Option<String>), ClientError> {
         let unreachable = |error: ureq::Error| ClientError::unreachable(url, &error);
+        let proxy = self.proxy(url)?;
         let wire_url = match &self.server_name {
             Some(name) => connect::rename_host(url, name)?,
             None => url.to_owned(),
@@ -301,12 +323,14 @@ impl Client {
                 let request = builder
                     .body(body)
                     .map_err(|e| unreachable(ureq::Error::Http(e)))?;
+                let request = self.agent.configure_request(request).proxy(proxy).build();
                 self.agent.run(request)
             }
             None => {
                 let request = builder
                     .body(())
                     .map_err(|e| unreachable(ureq::Error::Http(e)))?;
+                let request = self.agent.configure_request(request).proxy(proxy).build();
                 self.agent.run(request)
             }
         };

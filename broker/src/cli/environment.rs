@@ -31,16 +31,19 @@ impl Environment {
     pub fn lookup(&self, suffix: &str) -> Option<(String, String)> {
         PREFIXES.iter().find_map(|prefix| {
             let name = format!("{prefix}_{suffix}");
-            let value = (self.get)(&name).filter(|value| !value.is_empty())?;
+            let value = self.plain(&name)?;
             Some((name, value))
         })
     }
 
+    /// The value of a variable that is not ours, by its whole name. An empty value counts as none.
+    pub fn plain(&self, name: &str) -> Option<String> {
+        (self.get)(name).filter(|value| !value.is_empty())
+    }
+
     /// The home folder, if there is one.
     pub fn home(&self) -> Option<PathBuf> {
-        (self.get)("HOME")
-            .filter(|home| !home.is_empty())
-            .map(PathBuf::from)
+        self.plain("HOME").map(PathBuf::from)
     }
 }
 

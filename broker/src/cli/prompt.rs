@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead, IsTerminal};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
+use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::fail::Fail;
@@ -28,20 +31,61 @@ pub fn secret(
     Ok(Zeroizing::new(line.trim().to_owned()))
 }
 
+/// Whether the terminal does not echo because of us. Held while that changes, so that the last word is `echo`.
+static SILENT: Mutex<bool> = Mutex::new(false);
+
 /// The terminal does not echo while this lives. `stty` does it, so that no unsafe call is needed.
 struct Silence;
 
 impl Silence {
     fn begin() -> Silence {
+        // First, or a Ctrl-C in between would leave the terminal mute. Where signals can not be watched the answer is
+        // still better hidden.
+        let _ = end_aloud();
+        let mut silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
         stty("-echo");
+        *silent = true;
         Silence
+    }
+
+    fn end() {
+        let mut silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *silent) {
+            stty("echo");
+        }
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        stty("echo");
+        Silence::end();
     }
+}
+
+/// From now on the signals that end the process let the terminal echo again before. Without this they would end it on the
+/// spot, and whoever is left at the terminal would not see what they type.
+fn end_aloud() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let inside = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut quit = signal(SignalKind::quit())?;
+    drop(inside);
+    thread::spawn(move || {
+        let kind = runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = quit.recv() => SignalKind::quit(),
+            }
+        });
+        Silence::end();
+        // As shells count a process that a signal ended.
+        std::process::exit(128 + kind.as_raw_value());
+    });
+    Ok(())
 }
 
 /// Where `stty` is missing the question is asked all the same, and the answer seen.

@@ -84,7 +84,8 @@ impl<'a> Session<'a> {
 
     /// A client that shows this token, or none.
     pub fn client_with(&self, token: Option<Token>) -> Result<Client, Fail> {
-        Client::new(&self.flags, token).map_err(|error| Fail::Stopped(error.to_string()))
+        Client::new(&self.flags, &self.environment, token)
+            .map_err(|error| Fail::Stopped(error.to_string()))
     }
 
     /// The user's token.

@@ -4,7 +4,7 @@
 //! share one machine and one superuser. It knows PostgreSQL's programs and the broker's start; it does to the broker
 //! only what any client could do (initialise it, make a token).
 //!
-//! Order of a start: folders, private server prefix, `initdb`, server, extension and store database, broker, root token,
+//! Order of a start: signals watched, folders, private server prefix, `initdb`, server, extension and store database, broker, root token,
 //! then the word that it is ready. The end is the same way back. A killed process leaves the end to the server's keeper
 //! (see [`postgres`]).
 
@@ -29,11 +29,15 @@ use self::folder::Folders;
 use self::options::{Asked, Options};
 use self::postgres::Plan;
 use self::prefix::Extension;
+use self::serve::End;
+use crate::server;
 
 /// Exit code of wrong use.
 const EXIT_USAGE: u8 = 1;
 /// Exit code when it could not start, or its PostgreSQL has ended by itself.
 const EXIT_FAILED: u8 = 2;
+/// What is logged, on standard error.
+const LOG_LEVEL: &str = "info";
 
 /// Runs `leasehold dev` with these arguments until it is told to end.
 pub fn run(arguments: &[String]) -> ExitCode {
@@ -58,35 +62,28 @@ pub fn run(arguments: &[String]) -> ExitCode {
 }
 
 fn serve(options: &Options) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    // Before there is anything to take down: a signal that ended the process on the spot would leave it all behind.
+    let end = {
+        let _inside = runtime.enter();
+        End::listen().context("watching for signals")?
+    };
+    server::start_logging(LOG_LEVEL, false);
     let account = Account::choose()?;
     let distribution = Distribution::find()?;
     let extension = Extension::beside_executable()?;
     let folders = Folders::make(&account, options.data.as_deref())?;
-    let outcome = serve_in(options, &account, &distribution, &extension, &folders);
-    // The server's keeper has done this already, unless no server was started.
-    let _ = std::fs::remove_dir_all(&folders.trash);
-    outcome
-}
-
-fn serve_in(
-    options: &Options,
-    account: &Account,
-    distribution: &Distribution,
-    extension: &Extension,
-    folders: &Folders,
-) -> Result<()> {
-    let program = prefix::make(&folders.trash, account, distribution, extension)?;
+    let program = prefix::make(folders.trash(), &account, &distribution, &extension)?;
     let plan = Plan {
-        account,
-        distribution,
+        account: &account,
+        distribution: &distribution,
         program: &program,
         data: &folders.postgres(),
         log: &folders.log(),
-        trash: &folders.trash,
+        trash: folders.trash(),
     };
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("starting the runtime")?
-        .block_on(serve::serve(options, folders, &plan))
+    runtime.block_on(serve::serve(options, &folders, &plan, end))
 }

@@ -5,11 +5,16 @@
 //! checkouts, or a checkout and an installed extension, never meet.
 
 use anyhow::{Context, Result, bail};
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::account::Account;
 use super::distribution::Distribution;
+
+/// Modes of what is run or loaded, and of what is read.
+const PROGRAM: u32 = 0o755;
+const TEXT: u32 = 0o644;
 
 /// The extension's files, as found beside our own executable.
 #[derive(Debug)]
@@ -69,16 +74,20 @@ pub(super) fn make(
     let inside = |folder: &Path| root.join(folder.strip_prefix("/").unwrap_or(folder));
     std::fs::create_dir_all(inside(bin)).context("making the private server prefix")?;
     let postgres = inside(bin).join("postgres");
-    copy(&bin.join("postgres"), &postgres)?;
+    copy(&bin.join("postgres"), &postgres, PROGRAM)?;
     link_all(lib, &inside(lib))?;
-    copy(&extension.library, &inside(lib).join("leasehold.so"))?;
+    copy(
+        &extension.library,
+        &inside(lib).join("leasehold.so"),
+        PROGRAM,
+    )?;
     let scripts = share.join("extension");
     link_all(share, &inside(share))?;
     std::fs::remove_file(inside(&scripts)).context("parting with the distribution's extensions")?;
     link_all(&scripts, &inside(&scripts))?;
     for script in &extension.scripts {
         let name = script.file_name().context("a file name")?;
-        copy(script, &inside(&scripts).join(name))?;
+        copy(script, &inside(&scripts).join(name), TEXT)?;
     }
     own_folders(root, account)?;
     Ok(postgres)
@@ -107,18 +116,36 @@ fn link_all(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file, replacing a link to an installed one (never writing through it).
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a file, replacing a link to an installed one (never writing through it). It gets this mode whatever the
+/// original has: files built under a strict umask are not for the account that runs the server.
+fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
     if to.is_symlink() {
         std::fs::remove_file(to)?;
     }
-    std::fs::copy(from, to).with_context(|| format!("copying {}", from.display()))?;
-    Ok(())
+    std::fs::copy(from, to)
+        .and_then(|_| std::fs::set_permissions(to, Permissions::from_mode(mode)))
+        .with_context(|| format!("copying {}", from.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_are_for_everybody_whatever_the_originals_are() {
+        let name = format!("leasehold-dev-copy-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        std::fs::write(&from, "text").expect("a file");
+        std::fs::set_permissions(&from, Permissions::from_mode(0o600)).expect("a mode");
+        for mode in [PROGRAM, TEXT] {
+            copy(&from, &to, mode).expect("a copy");
+            let found = std::fs::metadata(&to).expect("its mode").permissions();
+            assert_eq!(found.mode() & 0o777, mode);
+        }
+        std::fs::remove_dir_all(&folder).expect("it is ours");
+    }
 
     #[test]
     fn only_our_files_are_scripts() {

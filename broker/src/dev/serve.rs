@@ -18,8 +18,12 @@ use crate::server::{self, Running, Settings};
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Serves until a signal comes or PostgreSQL ends.
-pub(super) async fn serve(options: &Options, folders: &Folders, plan: &Plan<'_>) -> Result<()> {
-    let mut end = End::listen()?;
+pub(super) async fn serve(
+    options: &Options,
+    folders: &Folders,
+    plan: &Plan<'_>,
+    mut end: End,
+) -> Result<()> {
     let mut notes = Notes::read_or_new(folders, || {
         let token = options
             .root_token
@@ -83,7 +87,6 @@ async fn with_postgres(
             prepare::store_url(port, &password),
         )
     };
-    server::start_logging(&settings.log_level, settings.log_json);
     let broker = server::start(settings)
         .await
         .context("starting the broker")?;
@@ -102,10 +105,7 @@ async fn with_broker(
     end: &mut End,
 ) -> Result<()> {
     let address = format!("http://{}", broker.address());
-    let token =
-        initialise::root_token(broker, notes.root_token(), options.root_token.clone()).await?;
-    notes.set_root_token(&token);
-    notes.write(folders)?;
+    let token = initialise::root_token(broker, folders, notes, options.root_token.clone()).await?;
     let ready = Ready {
         address: &address,
         root_token: &token,
@@ -145,14 +145,14 @@ fn random_password() -> Password {
 }
 
 /// The signals that ask us to end.
-struct End {
+pub(super) struct End {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl End {
-    /// From now on they no longer end the process by themselves.
-    fn listen() -> Result<End> {
+    /// From now on they no longer end the process by themselves. Called inside the runtime.
+    pub(super) fn listen() -> Result<End> {
         Ok(End {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

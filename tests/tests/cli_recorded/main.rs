@@ -183,6 +183,34 @@ fn follows_one_redirect() -> Result<()> {
     Ok(())
 }
 
+/// A token for this machine does not leave it, whatever proxies the environment names; nobody listens on theirs.
+#[test]
+fn no_proxy_stands_before_this_machine() -> Result<()> {
+    let stub = Stub::start()?;
+    stub.expect(vec![(200, r#"{"data":{"a":"b"}}"#.to_owned())]);
+    let read = |address: &str| -> Result<Output> {
+        let mut command = Command::new(built::binary()?);
+        command.args(["read", "-field=a", "x/y"]).env_clear();
+        for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
+            command.env(name, "http://127.0.0.1:1");
+        }
+        Ok(command
+            .env("VAULT_ADDR", address)
+            .env("VAULT_TOKEN", "s.x")
+            .output()?)
+    };
+    let output = read(stub.address())?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.stdout == b"b", "{said}");
+
+    // Another machine's is: the name, which nobody has, is for the proxy to find.
+    let output = read("http://nobody.invalid:8200")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("connection refused"), "{said}");
+    Ok(())
+}
+
 fn start(program: &Path, run: &Run, folder: &Path, address: &str) -> Result<Output> {
     let mut command = Command::new(program);
     command

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
 
+use crate::machine::Door;
 use crate::{build, cargo, machine, step};
 
 /// What was asked for.
@@ -16,34 +17,52 @@ struct Wanted {
 /// Builds and runs the install script.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let wanted = read(arguments)?;
-    if wanted.pg_config == machine::PG_CONFIG {
+    let usual = wanted.pg_config == machine::PG_CONFIG;
+    if usual {
+        machine::prepare()?;
+    }
+    if !Path::new(&wanted.pg_config).is_file() {
+        bail!(
+            "there is no {}: give the path of the server's pg_config, as in --pg-config={}",
+            wanted.pg_config,
+            machine::PG_CONFIG
+        );
+    }
+    // Both now, since a build takes minutes.
+    step::run(script(plain, &wanted).arg("--check"))?;
+    let door = who_may_write(&wanted)?;
+    if usual {
         build::run()?;
     } else {
-        if !Path::new(&wanted.pg_config).is_file() {
-            bail!(
-                "there is no {}: give the path of the server's pg_config, as in --pg-config={}",
-                wanted.pg_config,
-                machine::PG_CONFIG
-            );
-        }
-        // Now, since a build takes minutes.
-        step::run(script(&wanted).arg("--check"))?;
         build::run_for(&wanted.pg_config, has_headers(&wanted.pg_config))?;
     }
     step::begin("installing");
-    let mut script = script(&wanted);
-    script.arg(format!("--from={}", cargo::release_folder().display()));
-    if let Some(root) = wanted.root {
-        script.arg(format!("--root={root}"));
-    }
-    step::run(&mut script)
+    let from = format!("--from={}", cargo::release_folder().display());
+    step::run(script(door, &wanted).arg(from))
 }
 
-fn script(wanted: &Wanted) -> Command {
-    let mut script = Command::new("sh");
+fn plain(program: &str) -> Command {
+    Command::new(program)
+}
+
+/// We ourselves where we may write, else root; an error that says what can not be written, and what to do.
+fn who_may_write(wanted: &Wanted) -> Result<Door> {
+    if step::succeeds(script(plain, wanted).arg("--writable")) {
+        return Ok(plain);
+    }
+    let door = machine::root().unwrap_or(plain);
+    step::run(script(door, wanted).arg("--writable"))?;
+    Ok(door)
+}
+
+fn script(door: Door, wanted: &Wanted) -> Command {
+    let mut script = door("sh");
     script
         .arg(cargo::top().join("docker/install-extension.sh"))
         .arg(format!("--pg-config={}", wanted.pg_config));
+    if let Some(root) = &wanted.root {
+        script.arg(format!("--root={root}"));
+    }
     script
 }
 
@@ -74,8 +93,9 @@ fn read(arguments: &[String]) -> Result<Wanted> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Wanted, read};
-    use crate::machine;
+    use super::{Wanted, plain, read, script};
+    use crate::{machine, step};
+    use std::os::unix::fs::PermissionsExt;
 
     fn check(arguments: &[&str], expect: Option<(&str, Option<&str>)>) {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
@@ -84,6 +104,32 @@ mod tests {
             root: root.map(str::to_owned),
         });
         assert_eq!(read(&arguments).ok(), expect, "{arguments:?}");
+    }
+
+    /// Not even root can write below a file.
+    #[test]
+    fn what_can_not_be_written_is_known_before_the_build() {
+        let name = format!("leasehold-xtask-install-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        let pg_config = folder.join("pg_config");
+        std::fs::write(
+            &pg_config,
+            "#!/bin/sh\ncase $1 in --version) echo PostgreSQL 15.1 ;; *) echo /to/be/made ;; esac\n",
+        )
+        .expect("a script");
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&pg_config, executable).expect("a mode");
+        for (root, expect) in [(&folder, true), (&pg_config, false)] {
+            let wanted = Wanted {
+                pg_config: pg_config.display().to_string(),
+                root: Some(root.display().to_string()),
+            };
+            let found = step::succeeds(script(plain, &wanted).arg("--writable"));
+            assert_eq!(found, expect, "{}", root.display());
+        }
+        assert!(!folder.join("to").exists());
+        std::fs::remove_dir_all(&folder).expect("it is ours");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(crate) fn prepare() -> Result<()> {
     install(root, &missing)
 }
 
-fn install(root: fn(&str) -> Command, packages: &[&str]) -> Result<()> {
+fn install(root: Door, packages: &[&str]) -> Result<()> {
     let mut command = root("env");
     command
         .arg("DEBIAN_FRONTEND=noninteractive")
@@ -79,7 +79,7 @@ fn install(root: fn(&str) -> Command, packages: &[&str]) -> Result<()> {
 }
 
 /// No cluster is made and no server started by the packages: tests and embedded mode make their own.
-fn forbid_cluster(root: fn(&str) -> Command) -> Result<()> {
+fn forbid_cluster(root: Door) -> Result<()> {
     if Path::new("/usr/lib/postgresql/15/bin/postgres").exists() {
         return Ok(());
     }
@@ -97,8 +97,11 @@ fn forbid_cluster(root: fn(&str) -> Command) -> Result<()> {
     .context("telling PostgreSQL's packages not to start a server")
 }
 
+/// How a command is run.
+pub(crate) type Door = fn(&str) -> Command;
+
 /// How a command is run as root; `None` if that can not be without asking for a password.
-fn root() -> Option<fn(&str) -> Command> {
+pub(crate) fn root() -> Option<Door> {
     if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
         return Some(|program| Command::new(program));
     }

@@ -66,7 +66,8 @@ pub(super) fn rename_host(url: &str, host: &str) -> Result<String, ClientError> 
     Ok(url.to_string())
 }
 
-/// An agent that neither follows redirects nor turns a status into an error.
+/// An agent that neither follows redirects nor turns a status into an error. It knows no proxy: which one a request goes
+/// by is decided for each, by its own URL.
 pub(super) fn agent(
     flags: &Flags,
     base: &str,
@@ -77,6 +78,7 @@ pub(super) fn agent(
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_global(Some(timeout))
+        .proxy(None)
         .user_agent(concat!("leasehold/", env!("CARGO_PKG_VERSION")));
     let config = if base.starts_with("https://") {
         config.tls_config(tls(flags)?)

@@ -51,6 +51,14 @@ pub enum ClientError {
         /// What is wrong.
         why: String,
     },
+    /// The proxy that the environment names can not be used; its URL may hold a password, so it is not shown.
+    #[error("the proxy in {variable} can not be used: {why}")]
+    Proxy {
+        /// Which variable names it.
+        variable: &'static str,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// A redirect that is not followed.
     #[error("the server redirects to {location}, which is not followed: {why}")]
     Redirect {

@@ -96,6 +96,7 @@ fn init(session: &mut Session) -> Result<u8, Fail> {
     let answer = send(&request, doing)?;
     let mut made = read_object(&request.path, &answer).map_err(Fail::while_doing(doing))?;
     if session.format() != Format::Table {
+        let (shares, threshold) = counts(&made, shares, threshold);
         let mut take = |key: &str| made.remove(key).unwrap_or_default();
         let empty = || Value::Array(Vec::new());
         return session.show_value(&Initialised {
@@ -110,29 +111,45 @@ fn init(session: &mut Session) -> Result<u8, Fail> {
             root_token: take("root_token"),
         });
     }
-    print(session, &made, shares, threshold)
-}
-
-fn print(
-    session: &mut Session,
-    made: &Map<String, Value>,
-    shares: u64,
-    threshold: u64,
-) -> Result<u8, Fail> {
-    let keys = made.get("keys_base64").and_then(Value::as_array);
-    for (at, key) in keys.into_iter().flatten().enumerate() {
+    for (at, key) in keys(&made).iter().enumerate() {
         session.say(format!("Unseal Key {}: {}", at + 1, show::bare(key)))?;
     }
     let token = made.get("root_token").map(show::bare).unwrap_or_default();
     session.say(format!("\nInitial Root Token: {token}\n"))?;
-    session.say(format!(
+    session.say(advice(&made, shares, threshold))
+}
+
+/// The shares that were made. There are none where the root key has a source of its own.
+fn keys(made: &Map<String, Value>) -> &[Value] {
+    let keys = made.get("keys_base64").and_then(Value::as_array);
+    keys.map_or(&[], Vec::as_slice)
+}
+
+/// Shares and threshold as made: what was asked for says nothing where no shares are made.
+fn counts(made: &Map<String, Value>, shares: u64, threshold: u64) -> (u64, u64) {
+    match keys(made) {
+        [] => (0, 0),
+        _ => (shares, threshold),
+    }
+}
+
+/// What to do with what was printed.
+fn advice(made: &Map<String, Value>, shares: u64, threshold: u64) -> String {
+    if keys(made).is_empty() {
+        return "Leasehold initialized without key shares: its root key is where the seal stanza of the\n\
+                server's configuration says, and a server that finds it there unseals by itself.\n\n\
+                Back that key up, apart from the database. Whoever has both can read everything;\n\
+                without the key the server will remain permanently sealed!"
+            .to_owned();
+    }
+    format!(
         "Leasehold initialized with {shares} key shares and a key threshold of {threshold}. Please\n\
          securely distribute the key shares printed above. When the server is re-sealed,\n\
          restarted, or stopped, you must supply at least {threshold} of these keys to unseal it\n\
          before it can start servicing requests (\"{PROGRAM} operator unseal\").\n\n\
          The server does not store the generated root key. Without at least {threshold} keys to\n\
          reconstruct the root key, it will remain permanently sealed!"
-    ))
+    )
 }
 
 fn status(session: &mut Session, object: &Map<String, Value>) -> Result<u8, Fail> {
@@ -148,4 +165,26 @@ fn status(session: &mut Session, object: &Map<String, Value>) -> Result<u8, Fail
         session.say("The server is not initialized")?;
     }
     Ok(if initialised { 0 } else { NOTHING })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_spoken_of_where_there_are_some() {
+        let check = |made: Value, counted: (u64, u64), said: &str, unsaid: &str| {
+            let made = made.as_object().expect("an object");
+            assert_eq!(counts(made, 5, 3), counted);
+            let advice = advice(made, 5, 3);
+            assert!(
+                advice.contains(said) && !advice.contains(unsaid),
+                "{advice}"
+            );
+        };
+        let (shares, stanza) = ("5 key shares", "seal stanza");
+        check(json!({"keys_base64": ["a", "b"]}), (5, 3), shares, stanza);
+        check(json!({"keys_base64": []}), (0, 0), stanza, shares);
+        check(json!({}), (0, 0), stanza, shares);
+    }
 }
