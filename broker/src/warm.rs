@@ -4,15 +4,24 @@
 //! connections out in turn, so that one client alone meets a backend that has slept longest. What was used a moment ago is
 //! kept aside here and used again, the last one first; everything else is the pool's business.
 
+use std::future::Future;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Then a connection goes through the pool once, which looks at its age.
 const ASIDE_MAX: Duration = Duration::from_secs(60);
+/// How long [`Warm::ask`] waits, and whoever writes: longer than a server lets a statement run (30 s), so that what is asked
+/// again is not still under way.
+pub const WRITTEN_WITHIN: Duration = Duration::from_secs(35);
+/// A connection whose statement has failed, or that has slept, answers a question within this, or is none any more.
+const PROBED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A pool, and those of its connections that are kept aside. Cheap to clone.
 #[derive(Clone)]
@@ -50,16 +59,22 @@ impl Warm {
     }
 
     /// A connection: one kept aside, or the pool's. Give it back by [`Lent::keep`] after a statement that went well;
-    /// dropped, it goes to the pool, which looks whether it is still good.
+    /// dropped, it goes to the pool if it is still good. For callers with a deadline of their own; [`Warm::lend`] has one.
     pub async fn acquire(&self) -> sqlx::Result<Lent> {
         let kept = {
             let mut state = self.lock();
-            let kept = state.kept.pop();
-            let fresh = kept.filter(|kept| kept.used_at.elapsed() < self.0.unasked);
-            if fresh.is_none() {
+            let kept = match state.kept.pop() {
+                Some(kept) if kept.used_at.elapsed() < self.0.unasked => Some(kept),
+                Some(stale) => {
+                    give_back(stale.connection);
+                    None
+                }
+                None => None,
+            };
+            if kept.is_none() {
                 state.waiting += 1;
             }
-            fresh
+            kept
         };
         let (connection, taken_at) = match kept {
             Some(kept) => (kept.connection, kept.taken_at),
@@ -69,21 +84,42 @@ impl Warm {
             }
         };
         Ok(Lent {
-            connection,
+            connection: Some(connection),
             taken_at,
+            until: None,
             home: self.clone(),
         })
     }
 
-    /// Asks one thing on a connection, which is kept aside if that went well.
+    /// Lends a connection for so long at most. Then the work is dropped and the connection closed, and the failure is one
+    /// that [`silence`] knows: a server whose host is gone says nothing at all.
+    pub async fn lend<T, Work>(
+        &self,
+        time: Duration,
+        work: impl FnOnce(Lent) -> Work,
+    ) -> sqlx::Result<T>
+    where
+        Work: Future<Output = sqlx::Result<T>>,
+    {
+        let mut lent = self.acquire().await?;
+        let until = Instant::now() + time;
+        lent.until = Some(until);
+        timeout_at(until, work(lent))
+            .await
+            .unwrap_or_else(|_| Err(unanswered(time)))
+    }
+
+    /// Asks one thing on a connection, which is kept aside if that went well. Waits no longer than [`WRITTEN_WITHIN`].
     pub async fn ask<T>(
         &self,
         ask: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        let mut lent = self.acquire().await?;
-        let answer = ask(&mut lent).await?;
-        lent.keep();
-        Ok(answer)
+        self.lend(WRITTEN_WITHIN, |mut lent| async move {
+            let answer = ask(&mut lent).await?;
+            lent.keep();
+            Ok(answer)
+        })
+        .await
     }
 
     /// Gives all that is kept aside back to the pool: before it is closed, which waits for them.
@@ -100,6 +136,39 @@ impl Warm {
     }
 }
 
+fn unanswered(time: Duration) -> sqlx::Error {
+    let why = format!("no answer within {} s", time.as_secs());
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why))
+}
+
+/// The same failure once more, if the server has kept silent or no connection could be had: for others who wait for the
+/// same answer, as nobody need find that out alone.
+pub fn silence(error: &sqlx::Error) -> Option<sqlx::Error> {
+    match error {
+        sqlx::Error::PoolTimedOut => Some(sqlx::Error::PoolTimedOut),
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            let same = io::Error::new(error.kind(), error.to_string());
+            Some(sqlx::Error::Io(same))
+        }
+        _ => None,
+    }
+}
+
+/// Gives a connection back to its pool if it answers in time. The pool itself asks without an end, and counts the connection
+/// as in use meanwhile.
+fn give_back(mut connection: PoolConnection<Postgres>) {
+    let Ok(runtime) = Handle::try_current() else {
+        drop(connection.detach());
+        return;
+    };
+    runtime.spawn(async move {
+        match timeout(PROBED_WITHIN, connection.ping()).await {
+            Ok(Ok(())) => drop(connection),
+            Ok(Err(_)) | Err(_) => drop(connection.detach()),
+        }
+    });
+}
+
 /// Counts itself out, also when whoever waited has given up.
 struct Waiting<'a>(&'a Warm);
 
@@ -112,22 +181,30 @@ impl Drop for Waiting<'_> {
 
 /// A connection in use.
 pub struct Lent {
-    connection: PoolConnection<Postgres>,
+    /// None only in the moment in which it goes.
+    connection: Option<PoolConnection<Postgres>>,
     taken_at: Instant,
+    /// Who lets it go later than that has given up in the middle of something.
+    until: Option<Instant>,
     home: Warm,
 }
 
+const HERE: &str = "a lent connection is taken only by what ends it";
+
 impl Lent {
     /// Keeps it aside for the next statement.
-    pub fn keep(self) {
+    pub fn keep(mut self) {
+        // Not kept, it goes to the pool as it is: it has answered just now.
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
         if self.taken_at.elapsed() >= ASIDE_MAX || self.home.0.pool.is_closed() {
             return;
         }
-        let home = self.home.clone();
-        let mut state = home.lock();
-        if state.waiting == 0 && state.kept.len() < home.0.most {
+        let mut state = self.home.lock();
+        if state.waiting == 0 && state.kept.len() < self.home.0.most {
             state.kept.push(Kept {
-                connection: self.connection,
+                connection,
                 taken_at: self.taken_at,
                 used_at: Instant::now(),
             });
@@ -136,12 +213,28 @@ impl Lent {
 
     /// It is not to be used again.
     pub fn close(mut self) {
-        self.connection.close_on_drop();
+        if let Some(mut connection) = self.connection.take() {
+            connection.close_on_drop();
+        }
     }
 
     /// Nobody else is to hear what still comes over it.
-    pub fn detach(self) -> PgConnection {
-        self.connection.detach()
+    pub fn detach(mut self) -> PgConnection {
+        self.connection.take().expect(HERE).detach()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            // Whatever still comes over it is nobody's answer.
+            drop(connection.detach());
+        } else {
+            give_back(connection);
+        }
     }
 }
 
@@ -149,12 +242,37 @@ impl Deref for Lent {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        self.connection.as_deref().expect(HERE)
     }
 }
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        self.connection.as_deref_mut().expect(HERE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_told_to_all_and_other_failures_to_nobody_else() {
+        let check = |error: sqlx::Error, told: bool| {
+            let again = silence(&error);
+            assert_eq!(again.is_some(), told, "{error}");
+            if let Some(again) = again {
+                assert_eq!(again.to_string(), error.to_string());
+                // Whoever hears it may have others to tell.
+                assert!(silence(&again).is_some());
+            }
+        };
+        check(sqlx::Error::PoolTimedOut, true);
+        check(unanswered(Duration::from_secs(15)), true);
+        check(
+            sqlx::Error::Io(io::ErrorKind::ConnectionReset.into()),
+            false,
+        );
+        check(sqlx::Error::RowNotFound, false);
     }
 }

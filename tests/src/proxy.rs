@@ -1,5 +1,5 @@
 //! A wire between a broker and PostgreSQL that a test can hold still: it counts what the client sends, one flush a
-//! step, freezes at a step, and later lets everything go on or cuts it.
+//! step, freezes at a step, and later lets everything go on, cuts it, or strands it.
 
 use anyhow::{Result, ensure};
 use std::io::{ErrorKind, Read, Write};
@@ -25,8 +25,26 @@ struct State {
     frozen: bool,
     /// Grows with every cut: connections of an earlier one are dead.
     cuts: u64,
+    /// Grows with every stranding: connections of an earlier one are silent.
+    strandings: u64,
     open: Vec<TcpStream>,
     moved_at: Option<Instant>,
+}
+
+/// When a connection was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Era {
+    cuts: u64,
+    strandings: u64,
+}
+
+impl State {
+    fn era(&self) -> Era {
+        Era {
+            cuts: self.cuts,
+            strandings: self.strandings,
+        }
+    }
 }
 
 /// Any number of proxies that count and freeze together: the network of one broker.
@@ -119,23 +137,33 @@ impl Wire {
         self.0.1.notify_all();
     }
 
+    /// What is open now stays open, and nothing passes on it any more: as when the server's host is gone without a word and
+    /// another one has taken its address. New connections are served.
+    pub fn strand(&self) {
+        let mut state = self.lock();
+        state.strandings += 1;
+        state.freeze = None;
+        state.frozen = false;
+        self.0.1.notify_all();
+    }
+
     fn join(&self, client: TcpStream, server: TcpStream) -> Result<()> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let cuts = {
+        let era = {
             let mut state = self.lock();
             state.open.push(client.try_clone()?);
             state.open.push(server.try_clone()?);
-            state.cuts
+            state.era()
         };
         let (from, to, wire) = (client.try_clone()?, server.try_clone()?, self.clone());
-        std::thread::spawn(move || wire.pump(from, to, true, cuts));
+        std::thread::spawn(move || wire.pump(from, to, true, era));
         let wire = self.clone();
-        std::thread::spawn(move || wire.pump(server, client, false, cuts));
+        std::thread::spawn(move || wire.pump(server, client, false, era));
         Ok(())
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream, is_client: bool, cuts: u64) {
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, is_client: bool, era: Era) {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let length = match from.read(&mut buffer) {
@@ -144,7 +172,7 @@ impl Wire {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
-            if !self.pass(&buffer[..length], is_client, cuts)
+            if !self.pass(&buffer[..length], is_client, era)
                 || to.write_all(&buffer[..length]).is_err()
             {
                 break;
@@ -155,9 +183,9 @@ impl Wire {
     }
 
     /// Waits until these bytes may go on; false: they never will.
-    fn pass(&self, bytes: &[u8], is_client: bool, cuts: u64) -> bool {
+    fn pass(&self, bytes: &[u8], is_client: bool, era: Era) -> bool {
         let mut state = self.lock();
-        if is_client && !state.frozen && state.cuts == cuts {
+        if is_client && !state.frozen && state.era() == era {
             state.moved_at = Some(Instant::now());
             state.steps += 1;
             match state.freeze {
@@ -173,14 +201,14 @@ impl Wire {
                 _ => {}
             }
         }
-        while state.frozen && state.cuts == cuts {
+        while (state.frozen || state.strandings != era.strandings) && state.cuts == era.cuts {
             state = self
                 .0
                 .1
                 .wait(state)
                 .unwrap_or_else(|broken| broken.into_inner());
         }
-        state.cuts == cuts
+        state.cuts == era.cuts
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -157,13 +157,20 @@ impl Served {
 
     /// SIGTERM, and how it ended.
     pub fn terminate(&mut self) -> Result<ExitStatus> {
+        self.tell_to_end()?;
         let mut child = self.process.take().context("a running broker")?;
+        Ok(child.wait()?)
+    }
+
+    /// SIGTERM.
+    pub fn tell_to_end(&self) -> Result<()> {
+        let pid = self.pid().context("a running broker")?;
         let told = Command::new("kill")
             .arg("-TERM")
-            .arg(child.id().to_string())
+            .arg(pid.to_string())
             .status()?;
         ensure!(told.success(), "kill -TERM: {told}");
-        Ok(child.wait()?)
+        Ok(())
     }
 
     /// Its process id, while it runs.

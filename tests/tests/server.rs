@@ -1,14 +1,19 @@
 //! The server as a process: what becomes of requests when a client, the store or the server itself goes away.
 
-use anyhow::{Result, ensure};
-use leasehold_tests::{Actor, Cluster, Options, Served, Stop, wait_until};
+use anyhow::{Context, Result, ensure};
+use leasehold_tests::{Actor, Cluster, Freeze, Options, Served, Setup, Stop, Wire, wait_until};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A recipe whose issue takes a second.
 fn mount_slow_role(cluster: &Cluster, root: &Actor) -> Result<()> {
+    mount_role(cluster, root, "select pg_sleep(1)")
+}
+
+/// A recipe `slow` that does this, too.
+fn mount_role(cluster: &Cluster, root: &Actor, besides: &str) -> Result<()> {
     root.post("sys/mounts/database", json!({"type": "database"}))?
         .expect(204)?;
     root.put(
@@ -24,7 +29,7 @@ fn mount_slow_role(cluster: &Cluster, root: &Actor) -> Result<()> {
         "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
     root.put(
         "database/roles/slow",
-        json!({"db_name": "postgresql", "creation_statements": [create, "select pg_sleep(1)"], "default_ttl": "1h"}),
+        json!({"db_name": "postgresql", "creation_statements": [create, besides], "default_ttl": "1h"}),
     )?
     .expect(204)?;
     Ok(())
@@ -129,5 +134,120 @@ fn a_broker_waits_for_its_database_and_says_so() -> Result<()> {
     cluster.crash()?;
     served.until_serving()?;
     served.root().get("sys/policies/acl/kept")?.expect(200)?;
+    Ok(())
+}
+
+/// A broker whose way to its store can be held still.
+fn behind_a_wire(cluster: &Cluster) -> Result<(Wire, Served)> {
+    cluster.create_database("store")?;
+    let wire = Wire::new();
+    let setup = Setup {
+        store_port: Some(wire.to(cluster.port())?),
+        ..Setup::default()
+    };
+    let mut served = Served::spawned(cluster.port(), "store", &setup)?;
+    served.until_answers(|status| status == 501)?;
+    served.initialise()?;
+    Ok((wire, served))
+}
+
+/// The host of the store goes in the middle of requests without closing a connection, and another one takes its place: what
+/// was under way fails in time, and nothing that comes later waits for what will never be answered.
+#[test]
+fn a_store_that_falls_silent_is_reached_anew() -> Result<()> {
+    const REQUESTS: usize = 12;
+    let cluster = Cluster::start(Options::default())?;
+    let (wire, served) = behind_a_wire(&cluster)?;
+    let root = served.root();
+    let look = || root.get("auth/token/lookup-self");
+    // Connections enough that one after the other would be waited for too long.
+    std::thread::scope(|scope| {
+        for _ in 0..REQUESTS {
+            scope.spawn(|| look().and_then(|answer| answer.expect(200)));
+        }
+    });
+    look()?.expect(200)?;
+    let began = Instant::now();
+    std::thread::scope(|scope| -> Result<()> {
+        wire.freeze(Freeze::After(0));
+        let asking: Vec<_> = (0..REQUESTS).map(|_| scope.spawn(look)).collect();
+        std::thread::sleep(Duration::from_millis(500));
+        wire.strand();
+        wait_until(Duration::from_secs(30), "it serves again", || {
+            Ok(look()?.status == 200)
+        })?;
+        for one in asking {
+            let answer = one.join().ok().context("a thread that asks")??;
+            ensure!(
+                matches!(answer.status, 200 | 500),
+                "status {}: {}",
+                answer.status,
+                answer.text
+            );
+        }
+        Ok(())
+    })?;
+    ensure!(
+        began.elapsed() < Duration::from_secs(30),
+        "it took {:?}",
+        began.elapsed()
+    );
+    let health = served.nobody().get("sys/health")?.expect(200)?;
+    ensure!(health.body["sealed"] == json!(false), "{}", health.text);
+    // Writes, too: what they wait on is as new.
+    root.post("auth/token/create", json!({"policies": ["default"]}))?
+        .expect(200)
+        .map(drop)
+}
+
+/// Two graces of ten seconds, five for the store's connections, and what others compile beside us.
+const DOWN_WITHIN: Duration = Duration::from_secs(40);
+
+#[test]
+fn a_store_that_is_silent_keeps_no_broker_from_ending() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let (wire, mut served) = behind_a_wire(&cluster)?;
+    let root = served.root();
+    std::thread::scope(|scope| -> Result<()> {
+        wire.freeze(Freeze::After(0));
+        let asking = scope.spawn(|| root.put("cubbyhole/x", json!({"a": "b"})));
+        std::thread::sleep(Duration::from_millis(500));
+        let began = Instant::now();
+        let ended = served.terminate()?;
+        ensure!(ended.success(), "ended with {ended}");
+        ensure!(
+            began.elapsed() < DOWN_WITHIN,
+            "it took {:?}",
+            began.elapsed()
+        );
+        // Cut, or told that the store is away.
+        let answer = asking.join().ok().context("a thread that asks")?;
+        ensure!(
+            answer.as_ref().map_or(true, |answer| answer.status == 500),
+            "{answer:?}"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let mut served = Served::start(&cluster, "store", "")?;
+    mount_role(&cluster, &served.root(), "select pg_sleep(8)")?;
+    let _stream = ask_for_credentials(&served)?;
+    std::thread::sleep(Duration::from_millis(300));
+    served.tell_to_end()?;
+    wait_until(Duration::from_secs(5), "it is going down", || {
+        Ok(served.log()?.contains("going down"))
+    })?;
+    let began = Instant::now();
+    let ended = served.terminate()?;
+    ensure!(ended.code() == Some(1), "ended with {ended}");
+    ensure!(
+        began.elapsed() < Duration::from_secs(3),
+        "it took {:?}",
+        began.elapsed()
+    );
     Ok(())
 }

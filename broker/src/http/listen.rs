@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::service;
 use crate::core::Core;
@@ -61,7 +61,7 @@ impl Listening {
         self.address
     }
 
-    /// Accepts no more, and waits for what is being served, no longer than the grace.
+    /// Accepts no more, and waits for what is being served, no longer than the grace; then connections are cut.
     pub async fn shut_down(self, grace: Duration) {
         self.stop.send_replace(Some(grace));
         if self.accepting.await.is_err() {
@@ -76,6 +76,7 @@ async fn accept(
     mut stop: watch::Receiver<Option<Duration>>,
 ) {
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let grace = loop {
         let stopped = async {
@@ -87,9 +88,13 @@ async fn accept(
         let accepted = tokio::select! {
             grace = stopped => break grace,
             accepted = accept_one(&listener, &places) => accepted,
+            // One has ended: what is left of it goes.
+            Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, remote, place)) => serve(&graceful, &core, stream, remote, place),
+            Ok((stream, remote, place)) => {
+                connections.spawn(serve(&graceful, &core, stream, remote, place));
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -103,6 +108,8 @@ async fn accept(
     {
         tracing::warn!("requests were still running at the end of the grace");
     }
+    // Their clients hear nothing more, and a client that holds one open holds nobody up.
+    connections.shutdown().await;
 }
 
 /// The next connection, once there is a place for it.
@@ -119,13 +126,14 @@ async fn accept_one(
     Ok((stream, remote, place))
 }
 
+/// One connection, until it ends.
 fn serve(
     graceful: &GracefulShutdown,
     core: &Arc<Core>,
     stream: TcpStream,
     remote: SocketAddr,
     place: OwnedSemaphorePermit,
-) {
+) -> impl Future<Output = ()> + Send + 'static {
     // Answers are one small write each: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let core = core.clone();
@@ -139,10 +147,10 @@ fn serve(
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+    async move {
         let _place = place;
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended with an error");
         }
-    });
+    }
 }

@@ -1,6 +1,6 @@
 //! The keyring as the process holds it, while it is unsealed.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,17 @@ use crate::secret::Token;
 /// Empty while sealed. Every use answers 503 `Vault is sealed` then.
 #[derive(Default)]
 pub struct Keys {
-    keyring: RwLock<Option<Arc<Keyring>>>,
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+enum State {
+    /// This process has had no keys yet.
+    #[default]
+    New,
+    Unsealed(Arc<Keyring>),
+    /// It has given them up, and takes new ones only from whoever asks it to.
+    Sealed,
 }
 
 /// What HMACs under the token key are for.
@@ -24,23 +34,32 @@ const BATCH: &str = "batch token";
 impl Keys {
     /// Whether this process has no keys.
     pub fn is_sealed(&self) -> bool {
-        self.read().is_none()
+        !matches!(*self.read(), State::Unsealed(_))
+    }
+
+    /// Whether this process has never had keys. Sealed on request, it is new no more.
+    pub fn is_new(&self) -> bool {
+        matches!(*self.read(), State::New)
     }
 
     /// Takes the keys over: unsealed.
     pub fn install(&self, keyring: Keyring) {
-        *self
-            .keyring
-            .write()
-            .unwrap_or_else(|broken| broken.into_inner()) = Some(Arc::new(keyring));
+        *self.write() = State::Unsealed(Arc::new(keyring));
+    }
+
+    /// As [`Keys::install`], but only into a process that has never had keys, whoever is about to seal it; false: it has.
+    pub fn install_first(&self, keyring: Keyring) -> bool {
+        let mut state = self.write();
+        if !matches!(*state, State::New) {
+            return false;
+        }
+        *state = State::Unsealed(Arc::new(keyring));
+        true
     }
 
     /// Gives the keys up: sealed. What is in flight may finish with the keys it has.
     pub fn forget(&self) {
-        *self
-            .keyring
-            .write()
-            .unwrap_or_else(|broken| broken.into_inner()) = None;
+        *self.write() = State::Sealed;
     }
 
     /// The term new values are sealed under.
@@ -95,12 +114,41 @@ impl Keys {
     }
 
     fn keyring(&self) -> Result<Arc<Keyring>, Fault> {
-        self.read().clone().ok_or_else(Fault::sealed)
+        match &*self.read() {
+            State::Unsealed(keyring) => Ok(keyring.clone()),
+            State::New | State::Sealed => Err(Fault::sealed()),
+        }
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Option<Arc<Keyring>>> {
-        self.keyring
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state
             .read()
             .unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_new_process_takes_keys_that_nobody_gave_it() {
+        let keyring = || Keyring::new(Zeroizing::new([1; 32]), Zeroizing::new([2; 32]));
+        let keys = Keys::default();
+        assert!(keys.is_sealed() && keys.is_new());
+        assert!(keys.install_first(keyring()));
+        assert!(!keys.is_sealed() && !keys.is_new());
+        keys.forget();
+        assert!(keys.is_sealed() && !keys.is_new());
+        assert!(!keys.install_first(keyring()));
+        assert!(keys.is_sealed());
+        keys.install(keyring());
+        assert!(!keys.is_sealed());
     }
 }

@@ -1,9 +1,13 @@
 //! The root key, and where it comes from.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::keyring::Key256;
@@ -112,8 +116,11 @@ impl KeySource {
         match self {
             KeySource::File(path) if !path.exists() => {
                 let key = RootKey::random();
-                write_file(path, &key)?;
-                Ok(Some(key))
+                match write_file(path, &key)? {
+                    true => Ok(Some(key)),
+                    // Another broker on the same folder was faster.
+                    false => self.fetch(),
+                }
             }
             _ => self.fetch(),
         }
@@ -130,36 +137,97 @@ fn read_file(path: &Path) -> Result<RootKey, KeySourceError> {
     RootKey::from_text(&text).ok_or_else(|| KeySourceError::Content(path.display().to_string()))
 }
 
-fn write_file(path: &Path, key: &RootKey) -> Result<(), KeySourceError> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let write = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        let text = Zeroizing::new(hex::encode(key.expose()));
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()
-    };
-    write().map_err(|source| KeySourceError::File {
+/// Makes a key file, whole and on the disk, or none: what a crash leaves of one under this name would be taken for the key of
+/// a store. False: there is a file of this name, which stays as it is.
+fn write_file(path: &Path, key: &RootKey) -> Result<bool, KeySourceError> {
+    publish(path, key).map_err(|source| KeySourceError::File {
         path: path.to_owned(),
         what: "written",
         source,
     })
 }
 
+fn publish(path: &Path, key: &RootKey) -> io::Result<bool> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .to_owned();
+    // A name of its own each time: what a crash leaves behind is in nobody's way.
+    name.push(format!(".{}", Uuid::new_v4()));
+    let beside = folder.join(name);
+    let published = write(&beside, key).and_then(|()| match std::fs::hard_link(&beside, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    });
+    // After a failure it may not be there.
+    let removed = std::fs::remove_file(&beside);
+    let published = published?;
+    removed?;
+    File::open(folder)?.sync_all()?;
+    Ok(published)
+}
+
+fn write(path: &Path, key: &RootKey) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    let text = Zeroizing::new(hex::encode(key.expose()));
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn temporary_folder() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("leasehold-root-key-{}", Uuid::new_v4()));
+        std::fs::create_dir(&folder).expect("temporary folder");
+        folder
+    }
+
+    #[test]
+    fn a_key_file_is_published_whole_and_never_replaced() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = temporary_folder();
+        let path = folder.join("key");
+        // What a broker has left that died while it wrote one.
+        std::fs::write(folder.join("key.half"), "a5").expect("a leftover");
+        let (first, second) = (RootKey::random(), RootKey::random());
+        assert!(write_file(&path, &first).expect("written"));
+        assert!(!write_file(&path, &second).expect("there is one"));
+        let kept = read_file(&path).expect("a whole key");
+        assert_eq!(kept.expose(), first.expose());
+        let mode = std::fs::metadata(&path)
+            .expect("metadata")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["key", "key.half"], "nothing is left beside it");
+        // A file that holds something else is somebody's: it is not touched.
+        std::fs::write(&path, "a5").expect("overwritten");
+        assert!(!write_file(&path, &second).expect("there is one"));
+        assert_eq!(std::fs::read_to_string(&path).expect("text"), "a5");
+        assert!(write_file(&folder.join("none/key"), &second).is_err());
+        std::fs::remove_dir_all(&folder).expect("clean up");
+    }
+
     #[test]
     fn a_key_file_is_made_once_and_read_again() {
-        let folder =
-            std::env::temp_dir().join(format!("leasehold-root-key-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).expect("temporary folder");
+        let folder = temporary_folder();
         let source = KeySource::File(folder.join("key"));
         assert!(source.fetch().is_err());
         let made = source

@@ -21,8 +21,9 @@ Usage: leasehold server -config=FILE
     }
 
   It waits for its database, and makes its schema there (leasehold_broker). A new store is initialised with
-  `leasehold operator init`; a seal stanza (\"file\" or \"environment\") unseals it by itself at every start.
-  LEASEHOLD_PG_CONNECTION_URL wins over connection_url. SIGINT and SIGTERM end it in good order.
+  `leasehold operator init`; a seal stanza (\"file\" or \"environment\") unseals it by itself at every start, and
+  every broker of the store that waits for it then.
+  LEASEHOLD_PG_CONNECTION_URL wins over connection_url. SIGINT and SIGTERM end it in good order, a second one at once.
 ";
 
 /// Runs the server until it is told to stop. `args` are those behind `server`.
@@ -75,7 +76,10 @@ pub fn main(args: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(run(settings))
+    let code = runtime.block_on(run(settings));
+    // What is still under way on a thread of its own is waited for no more.
+    runtime.shutdown_background();
+    code
 }
 
 async fn run(settings: Settings) -> ExitCode {
@@ -105,6 +109,11 @@ async fn run(settings: Settings) -> ExitCode {
         _ = terminate.recv() => {}
     }
     tracing::info!("going down; what is being served may finish");
-    running.shutdown().await;
-    ExitCode::SUCCESS
+    tokio::select! {
+        () = running.shutdown() => return ExitCode::SUCCESS,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::warn!("told twice to go down: what is being served is left");
+    ExitCode::FAILURE
 }

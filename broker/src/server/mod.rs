@@ -5,6 +5,7 @@ mod logging;
 mod main;
 mod settings;
 mod start;
+mod unseal;
 
 pub use config::ConfigError;
 pub use logging::start_logging;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Settings;
+use super::{Settings, unseal as by_itself};
 use crate::core::Core;
 use crate::engine::system::{init, unseal};
 use crate::http::{Listener, Listening};
@@ -42,6 +42,9 @@ pub enum StartError {
     Init(Fault),
 }
 
+/// How long the store's connections may take to be closed: one that keeps silent is no reason to stay.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+
 /// A server that serves.
 pub struct Running {
     core: Arc<Core>,
@@ -60,7 +63,8 @@ impl Running {
         &self.core
     }
 
-    /// Accepts no more, lets requests and tasks finish within the grace, closes the store.
+    /// Accepts no more, lets requests finish within the grace, then what they left to tasks within another one, and closes
+    /// the store; what takes longer is dropped.
     pub async fn shutdown(self) {
         let mut ending = tokio::task::JoinSet::new();
         for listening in self.listening {
@@ -69,11 +73,15 @@ impl Running {
         while ending.join_next().await.is_some() {}
         self.core.tasks.finish(self.grace).await;
         self.core.warm.release();
-        self.core.store.close().await;
+        let closed = tokio::time::timeout(CLOSED_WITHIN, self.core.store.close()).await;
+        if closed.is_err() {
+            tracing::warn!("gave up waiting for the store's connections");
+        }
     }
 }
 
 /// Connects to the store (waiting for it), brings its schema up to date, unseals if the root key has a source of its own, and serves.
+/// Such a server unseals by itself, too, when its store is initialised later.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
     if settings.listen_addresses.is_empty() {
         return Err(StartError::Listen {
@@ -138,6 +146,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         .core
         .tasks
         .spawn(crate::lease::work(running.core.clone()));
+    running
+        .core
+        .tasks
+        .spawn(by_itself::when_initialised(running.core.clone()));
     tracing::info!(address = %running.address(), sealed = running.core.keys.is_sealed(), "serving");
     Ok(running)
 }

@@ -1,10 +1,12 @@
 //! The pool, and waiting for a database that is not there yet.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
 
 use super::MigrateError;
 use crate::secret::ConnectionUrl;
@@ -31,6 +33,15 @@ pub enum StoreError {
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may have been idle to be used without a question.
 const UNASKED: Duration = Duration::from_millis(250);
+/// How long a connection may take to say that it is still one, and a new one to be made. Both fit into a request's wait.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// How long the first connection may take before another one is tried.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// The server stops a statement whose caller has long given up on it. Callers wait a little longer
+/// ([`crate::warm::WRITTEN_WITHIN`]).
+const STATEMENT_TIMEOUT: &str = "30s";
+/// Begins a transaction whose statements take as long as there is to do.
+pub(super) const BEGIN_UNHURRIED: &str = "begin; set local statement_timeout = 0";
 /// Connections kept aside: reads and writes of requests go together, so that few serve many.
 const WARM_MAX: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -52,26 +63,37 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
             ("random_page_cost", "0.1"),
             ("seq_page_cost", "0.1"),
             ("jit", "off"),
+        ])
+        // A broker whose host is gone keeps no row, and no session, for itself.
+        .options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("idle_in_transaction_session_timeout", "60s"),
+            ("tcp_keepalives_idle", "30"),
+            ("tcp_keepalives_interval", "10"),
+            ("tcp_keepalives_count", "3"),
         ]);
     let mut pause = FIRST_PAUSE;
     let mut told = false;
     loop {
         // Not through the pool, which would try again by itself and say nothing.
-        let error = match PgConnection::connect_with(&options).await {
+        let connected = timeout(FIRST_WITHIN, PgConnection::connect_with(&options)).await;
+        let error = match connected.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()))) {
             Ok(connection) => {
                 // A refused goodbye is none of our business.
                 let _ = connection.close().await;
+                let silence = Arc::new(Silence::default());
                 return Ok(PgPoolOptions::new()
                     .max_connections(connections_max)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     // A connection that worked a moment ago is not asked whether it still does.
                     .test_before_acquire(false)
-                    .before_acquire(|connection, meta| {
+                    .before_acquire(move |connection, meta| {
+                        let silence = silence.clone();
                         Box::pin(async move {
-                            if meta.idle_for > UNASKED {
-                                connection.ping().await?;
+                            if meta.idle_for <= UNASKED {
+                                return Ok(true);
                             }
-                            Ok(true)
+                            silence.answers(connection, meta.idle_for).await
                         })
                     })
                     .connect_lazy_with(options));
@@ -91,6 +113,48 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
     }
 }
 
+/// When a connection of a pool has kept silent, last. Those that were idle then come from before whatever has happened: they
+/// are not to be waited for one after the other.
+#[derive(Default)]
+struct Silence(Mutex<Option<Instant>>);
+
+impl Silence {
+    /// Whether a connection that was idle for so long can be used; else the pool makes another one.
+    async fn answers(
+        &self,
+        connection: &mut PgConnection,
+        idle_for: Duration,
+    ) -> sqlx::Result<bool> {
+        if is_from_before(self.last(), Instant::now(), idle_for) {
+            return Ok(false);
+        }
+        let asked = timeout(ANSWERS_WITHIN, connection.ping()).await;
+        if let Ok(answered) = asked {
+            return answered.map(|()| true);
+        }
+        tracing::warn!("a connection to the store keeps silent; others are made");
+        *self.0.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(Instant::now());
+        Ok(false)
+    }
+
+    fn last(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+/// Whether what is idle for so long was so before another kept silent.
+fn is_from_before(silent_at: Option<Instant>, now: Instant, idle_for: Duration) -> bool {
+    silent_at.is_some_and(|at| now.saturating_duration_since(at) < idle_for)
+}
+
+/// Whether the server stopped a statement because of [`STATEMENT_TIMEOUT`].
+pub(super) fn took_too_long(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "57014")
+}
+
 /// Of the pool's connections those that are kept aside for the next statement; most are left to transactions.
 pub fn warm(pool: &PgPool) -> Warm {
     let most = (pool.options().get_max_connections() / 4).min(WARM_MAX);
@@ -105,5 +169,29 @@ fn is_passing(error: &sqlx::Error) -> bool {
             .code()
             .is_some_and(|code| code.starts_with("57P") || code == "53300" || code == "3D000"),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_idle_when_another_kept_silent_is_not_asked() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let check = |silent_at: Option<u64>, idle_seconds, before| {
+            let found = is_from_before(
+                silent_at.map(at),
+                at(100),
+                Duration::from_secs(idle_seconds),
+            );
+            assert_eq!(found, before, "{silent_at:?} {idle_seconds}");
+        };
+        check(None, 99, false);
+        check(Some(90), 99, true);
+        check(Some(90), 11, true);
+        check(Some(90), 9, false);
+        check(Some(100), 1, true);
     }
 }

@@ -4,11 +4,14 @@
 
 use std::future::Future;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::callers::{self, Claim, Found};
 use super::configs::ConfigRow;
+use super::installation::{self, Installation};
 use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
 use super::roles::{self, RoleRow};
@@ -17,7 +20,10 @@ use crate::gather::{self, Gather};
 use crate::logical::{Guess, TokenRow};
 use crate::mount::MountTable;
 use crate::recent::Recent;
-use crate::warm::{Lent, Warm};
+use crate::warm::{self, Lent, Warm};
+
+/// A read takes a millisecond; one that takes so long has nobody any more who would answer it. All who wait go behind it.
+const READ_WITHIN: Duration = Duration::from_secs(15);
 
 type Read<Q, A> = Arc<Gather<Q, sqlx::Result<A>>>;
 type RoleName = (Uuid, String);
@@ -111,10 +117,7 @@ impl Reads {
         if known.0 == revision {
             return Ok(known);
         }
-        let (revision, table) = self
-            .store
-            .ask(async |store| mounts::table(store).await)
-            .await?;
+        let (revision, table) = self.alone(async |store| mounts::table(store).await).await?;
         let table = Arc::new(table);
         let mut known = self
             .mounts
@@ -130,6 +133,26 @@ impl Reads {
             .read()
             .unwrap_or_else(|broken| broken.into_inner())
             .clone()
+    }
+
+    /// Who this store is, and how its keys are kept.
+    pub async fn installation(&self) -> sqlx::Result<Installation> {
+        self.alone(async |store| installation::read(store).await)
+            .await
+    }
+
+    /// Reads what is not asked for often enough to be gathered.
+    async fn alone<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        self.store
+            .lend(READ_WITHIN, |mut lent| async move {
+                let found = read(&mut lent).await?;
+                lent.keep();
+                Ok(found)
+            })
+            .await
     }
 
     /// A role with the live configuration it names.
@@ -255,7 +278,7 @@ fn mark_of((role, config): &RoleAndConfig) -> RoleMark {
 }
 
 /// Asks with others, and alone where a statement for all has failed, so that each hears of its own failure. A pool that had
-/// no connection in time has none for them either.
+/// no connection in time has none for them either, and a store that kept silent has no answer.
 async fn gathered<Q, A, Running>(
     read: &Read<Q, A>,
     store: &Warm,
@@ -271,22 +294,17 @@ where
     let run = move |questions: Vec<Q>| {
         let (count, store) = (questions.len(), here.clone());
         async move {
-            let found = match store.acquire().await {
-                Ok(connection) => all(connection, questions).await,
-                Err(error) => Err(error),
-            };
-            match found {
+            match store.lend(READ_WITHIN, |lent| all(lent, questions)).await {
                 Ok(found) => found.into_iter().map(|one| Some(Ok(one))).collect(),
-                Err(sqlx::Error::PoolTimedOut) => (0..count)
-                    .map(|_| Some(Err(sqlx::Error::PoolTimedOut)))
-                    .collect(),
-                Err(_) => (0..count).map(|_| None).collect(),
+                Err(error) => (0..count).map(|_| warm::silence(&error).map(Err)).collect(),
             }
         }
     };
     if let Some(found) = read.ask(question.clone(), |_, _| true, run).await {
         return found;
     }
-    let alone = all(store.acquire().await?, vec![question]).await?;
+    let alone = store
+        .lend(READ_WITHIN, |lent| all(lent, vec![question]))
+        .await?;
     alone.into_iter().next().ok_or(sqlx::Error::RowNotFound)
 }

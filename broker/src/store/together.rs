@@ -5,10 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::gather::Gather;
-use crate::warm::{Lent, Warm};
+use crate::warm::{self, Lent, Warm};
 
 /// Asks with others if there are any. `all` answers a batch in order, on a connection that it gives back if all went well.
-/// None: there was no answer for this one, or the batch has failed; whoever asks does so again, alone.
+/// None: there was no answer for this one, or the batch has failed or taken too long; whoever asks does so again, alone, over a
+/// connection that answers.
 pub async fn together<Q, A, Running>(
     gather: &Arc<Gather<Q, A>>,
     store: &Warm,
@@ -24,10 +25,8 @@ where
     let run = move |questions: Vec<Q>| {
         let (count, store) = (questions.len(), store.clone());
         async move {
-            let answers = match store.acquire().await {
-                Ok(connection) => all(connection, questions).await,
-                Err(error) => Err(error),
-            };
+            let written = |lent| all(lent, questions);
+            let answers = store.lend(warm::WRITTEN_WITHIN, written).await;
             answers.unwrap_or_else(|error| {
                 tracing::debug!(%error, count, kind = type_name::<Q>(), "could not be written together");
                 (0..count).map(|_| None).collect()

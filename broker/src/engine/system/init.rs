@@ -37,6 +37,10 @@ pub struct Initialised {
 
 /// Makes the keys, the built-in rows and the root token. With shares the process stays sealed; with a key source of its own it is unsealed.
 pub async fn initialise(core: &Core, options: InitOptions) -> Result<Initialised, Fault> {
+    // Looked at again below, where it counts. A store that has its keys needs no key file made here, which would not open it.
+    if core.reads.installation().await?.is_initialised() {
+        return Err(too_late());
+    }
     let sourced = core
         .key_source
         .fetch_or_make()
@@ -66,7 +70,7 @@ pub async fn initialise(core: &Core, options: InitOptions) -> Result<Initialised
     if !installation::initialise(&mut *transaction, &sealed, 1, count(made), count(threshold))
         .await?
     {
-        return Err(Fault::bad("Vault is already initialized"));
+        return Err(too_late());
     }
     policies::write(&mut *transaction, DEFAULT, DEFAULT_TEXT).await?;
     policies::write(&mut *transaction, RESPONSE_WRAPPING, RESPONSE_WRAPPING_TEXT).await?;
@@ -81,6 +85,10 @@ pub async fn initialise(core: &Core, options: InitOptions) -> Result<Initialised
     }
     tracing::info!(shares = made, threshold, "initialised the store");
     Ok(Initialised { shares, root_token })
+}
+
+fn too_late() -> Fault {
+    Fault::bad("Vault is already initialized")
 }
 
 /// One share is the key itself; more are Shamir's.
@@ -145,14 +153,13 @@ fn built_in_mounts() -> Vec<Mount> {
 }
 
 pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {
+    let installation = call.core.reads.installation().await?;
     if !call.is_write {
-        let installation = installation::read(&call.core.store).await?;
         return Ok(Some(Response::json(
             200,
             &json!({ "initialized": installation.is_initialised() }),
         )));
     }
-    let installation = installation::read(&call.core.store).await?;
     // A body is checked first, also of a request that comes too late. Where the root key has a source of its own it says nothing.
     let counts = call.core.key_source == KeySource::Shares || installation.is_initialised();
     let options = options(call.core, call.body, counts)?;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::special_call::SpecialCall;
 use crate::core::Core;
 use crate::logical::{Fault, Outcome, RawBody, Response};
-use crate::store::installation::{self, Installation};
+use crate::store::installation::Installation;
 
 /// Codes a client may choose, with the states they are for. The rest are for states that are not possible here, but are checked alike.
 const HEALTH_CODES: &[&str] = &[
@@ -36,7 +36,7 @@ pub(super) async fn health(call: &SpecialCall<'_>) -> Outcome {
         code.filter(|code| (200..1000).contains(code))
             .unwrap_or(usual)
     };
-    let installation = installation::read(&call.core.store).await?;
+    let installation = call.core.reads.installation().await?;
     let sealed = call.core.keys.is_sealed();
     let status = if !installation.is_initialised() {
         code("uninitcode", 501)
@@ -64,7 +64,7 @@ pub(super) async fn health(call: &SpecialCall<'_>) -> Outcome {
 }
 
 pub(super) async fn seal_status(call: &SpecialCall<'_>) -> Outcome {
-    let installation = installation::read(&call.core.store).await?;
+    let installation = call.core.reads.installation().await?;
     Ok(Some(Response::json(200, &status(call.core, &installation))))
 }
 

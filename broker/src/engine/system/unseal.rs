@@ -12,7 +12,7 @@ use super::state;
 use crate::core::Core;
 use crate::logical::{Body, Fault, Outcome, Response};
 use crate::seal::{Keyring, RootKey, shamir};
-use crate::store::installation::{self, Installation};
+use crate::store::installation::Installation;
 
 /// Shortest and longest key: a root key, and a share of one.
 const KEY_BYTES_MIN: usize = 16;
@@ -20,16 +20,31 @@ const KEY_BYTES_MAX: usize = 33;
 
 /// Opens the keyring with the root key and takes it over.
 pub fn open(core: &Core, installation: &Installation, root_key: &RootKey) -> Result<(), Fault> {
+    core.keys.install(keyring(installation, root_key)?);
+    core.unsealing.reset();
+    tracing::info!("unsealed");
+    Ok(())
+}
+
+/// As [`open`], where nobody has asked for it: does nothing if this process has had keys before, and was sealed on request.
+pub fn open_first(
+    core: &Core,
+    installation: &Installation,
+    root_key: &RootKey,
+) -> Result<(), Fault> {
+    if core.keys.install_first(keyring(installation, root_key)?) {
+        tracing::info!("unsealed");
+    }
+    Ok(())
+}
+
+fn keyring(installation: &Installation, root_key: &RootKey) -> Result<Keyring, Fault> {
     let wrapped = installation
         .sealed_keyring
         .as_deref()
         .ok_or_else(|| Fault::bad("Vault is not initialized"))?;
-    let keyring = Keyring::unwrap(root_key, installation.store_id.as_bytes(), wrapped)
-        .map_err(|error| Fault::bad(format!("invalid key: {error}")))?;
-    core.keys.install(keyring);
-    core.unsealing.reset();
-    tracing::info!("unsealed");
-    Ok(())
+    Keyring::unwrap(root_key, installation.store_id.as_bytes(), wrapped)
+        .map_err(|error| Fault::bad(format!("invalid key: {error}")))
 }
 
 pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {
@@ -65,7 +80,7 @@ pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {
     }
     let share =
         decode(key).ok_or_else(|| Fault::bad("'key' must be a valid hex or base64 string"))?;
-    let installation = installation::read(&core.store).await?;
+    let installation = core.reads.installation().await?;
     if !installation.is_initialised() {
         return Err(Fault::bad("Vault is not initialized"));
     }
@@ -106,7 +121,7 @@ pub(super) async fn endpoint(call: &SpecialCall<'_>) -> Outcome {
 }
 
 async fn answer(core: &Core) -> Outcome {
-    let installation = installation::read(&core.store).await?;
+    let installation = core.reads.installation().await?;
     Ok(Some(Response::json(
         200,
         &state::status(core, &installation),
