@@ -1,6 +1,6 @@
 //! Who a token is and what its policies allow: both read from the store in the request that asks.
 //!
-//! Parsed policies are remembered by name and revision, and count only if that revision was read just now.
+//! Parsed policies are remembered by name and mark, and count only if that mark was read just now.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,16 +9,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::core::Core;
-use crate::logical::{BatchClaims, Fault, Guess};
-use crate::policy::{Acl, Policy, ROOT};
+use crate::logical::{Access, BatchClaims, Call, Fault, Guess, Operation, Request};
+use crate::policy::{Acl, Policy, Query, ROOT, Verdict};
 use crate::recent::Recent;
 use crate::secret::Token;
 use crate::store::callers::{self, Found};
-use crate::store::policies;
+use crate::store::policies::{self, Version};
 use crate::store::reads::Front;
-
-/// Name and revision: one text for ever.
-type Version = (String, i64);
 
 /// Parsed policies, and merged sets of them.
 #[derive(Default)]
@@ -33,16 +30,16 @@ pub async fn acl(core: &Core, names: &[String]) -> Result<Arc<Acl>, Fault> {
     if names.iter().any(|name| name == ROOT) {
         return Ok(Arc::new(Acl::new([&Policy::root()], now)));
     }
-    let versions = policies::revisions(&core.store, names).await?;
+    let versions = policies::versions(&core.store, names).await?;
     acl_at(core, versions, now).await
 }
 
-/// The rules of a token's policies, at the revisions that were read with it in this request.
+/// The rules of a token's policies, at the versions that were read with it in this request.
 pub async fn acl_of(core: &Core, found: &Found) -> Result<Arc<Acl>, Fault> {
     let policies = &found.identity.policies;
-    match &found.revisions {
-        Some(revisions) if policies.iter().all(|name| name != ROOT) => {
-            acl_at(core, revisions.clone(), OffsetDateTime::now_utc()).await
+    match &found.versions {
+        Some(versions) if policies.iter().all(|name| name != ROOT) => {
+            acl_at(core, versions.clone(), OffsetDateTime::now_utc()).await
         }
         _ => acl(core, policies).await,
     }
@@ -72,7 +69,7 @@ async fn acl_at(
                 ))
             })?;
             let policy = Arc::new(policy);
-            let version = (row.name, row.revision);
+            let version = (row.name, row.mark);
             core.policies.parsed.keep(version.clone(), policy.clone());
             fresh.insert(version, policy);
         }
@@ -104,6 +101,58 @@ async fn acl_at(
         core.policies.merged.keep(versions, acl.clone());
     }
     Ok(acl)
+}
+
+/// What these rules say of a request, as it was sent.
+pub fn verdict(acl: &Acl, request: &Request) -> Verdict {
+    verdict_on(acl, request, &request.path, request.operation)
+}
+
+fn verdict_on(acl: &Acl, request: &Request, path: &str, operation: Operation) -> Verdict {
+    acl.decide(&Query {
+        path,
+        operation,
+        data: (!request.body.is_empty()).then_some(&request.body),
+        wrap_ttl: request.wrap_ttl,
+    })
+}
+
+/// Judges a request once more, where what it names is known by another path (below `/v1/`) than the one that was sent: what
+/// rules withhold there is not to be had in other words. Refused is 403, as at the request's own path.
+pub fn judge_at(call: &Call<'_>, path: &str, access: Access) -> Result<(), Fault> {
+    if path == call.request.path {
+        return Ok(());
+    }
+    let verdict = verdict_on(
+        &call.caller().acl,
+        call.request,
+        path,
+        call.request.operation,
+    );
+    passed(verdict, access)
+}
+
+/// Judges a write once more, where it has become a create or an update since it was judged. Refused is 403.
+pub fn judge_as(call: &Call<'_>, operation: Operation, access: Access) -> Result<(), Fault> {
+    if operation == call.request.operation {
+        return Ok(());
+    }
+    let verdict = verdict_on(
+        &call.caller().acl,
+        call.request,
+        &call.request.path,
+        operation,
+    );
+    passed(verdict, access)
+}
+
+/// What a verdict comes to at an endpoint. Refused is 403, in the form that tokens without rights see.
+pub fn passed(verdict: Verdict, access: Access) -> Result<(), Fault> {
+    if verdict.allowed && (verdict.sudo || access != Access::Sudo) {
+        Ok(())
+    } else {
+        Err(Fault::denied())
+    }
 }
 
 /// Who a token is, without counting this as a use. None: unknown, ended, expired, used up.
@@ -154,7 +203,7 @@ pub fn guess(core: &Core, shown: &Shown, mounts_revision: Uuid) -> Option<(Found
 
 /// Keeps who was just read for guesses. Uses that are counted leave nothing to guess.
 pub fn remember(core: &Core, found: &Found) {
-    if found.revisions.is_some() && found.identity.uses_left.is_none() {
+    if found.versions.is_some() && found.identity.uses_left.is_none() {
         core.reads.remember_caller(found);
     }
 }

@@ -42,11 +42,17 @@ pub fn canonicalize(url_path: &str) -> Result<String, PathError> {
         return Err(PathError::Outside);
     }
     let path = collapse(&decoded(rest));
-    let relative = segments(&path).any(|segment| segment == "." || segment == "..");
-    if relative {
-        Err(PathError::Relative)
-    } else {
-        Ok(path)
+    check(&path).map(|()| path)
+}
+
+/// Whether a URL can lead to a path below `/v1/`, which is decoded and canonical but for that.
+pub fn check(path: &str) -> Result<(), PathError> {
+    if !path.chars().all(is_printable) {
+        return Err(PathError::NotPrintable);
+    }
+    match segments(path).any(|segment| segment == "." || segment == "..") {
+        true => Err(PathError::Relative),
+        false => Ok(()),
     }
 }
 

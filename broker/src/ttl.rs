@@ -62,7 +62,16 @@ impl MountTtl {
     }
 }
 
-/// How old something is, in whole seconds, as TTLs are counted.
+/// A limit as it is kept: in whole seconds, of which 0 is none. One of less than a second is a second.
+pub fn kept_seconds(limit: Span) -> i64 {
+    match limit > Span::ZERO {
+        true => limit.seconds().max(1),
+        false => limit.seconds(),
+    }
+}
+
+/// How old something is, in whole seconds, as TTLs are counted. Its real age is up to a second more or less: what must not be
+/// passed is to be bound by the instant of issue, too.
 pub fn age(issued_at: OffsetDateTime, now: OffsetDateTime) -> Span {
     Span::from_seconds((now.unix_timestamp() - issued_at.unix_timestamp()).max(0))
 }
@@ -195,6 +204,20 @@ mod tests {
             Some(("30m", Some(&warning))),
         );
         check("period=1h explicit=2h", "2h", None);
+    }
+
+    #[test]
+    fn a_limit_is_never_kept_as_none() {
+        let check = |limit: &str, expect: i64| {
+            assert_eq!(kept_seconds(parse(limit).unwrap()), expect, "{limit}");
+        };
+        check("0", 0);
+        check("1ns", 1);
+        check("500ms", 1);
+        check("1s", 1);
+        check("1500ms", 1);
+        check("1h", 3_600);
+        check("-500ms", 0);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Who may do what: the guide's requests by nobody, the app, the admin and root; and every endpoint there is by nobody.
 
 use anyhow::{Context, Result};
-use leasehold_tests::{Actor, Broker, DevOptions};
+use leasehold_tests::{Actor, Broker, DevOptions, golden};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What may be asked without a token (contract 2.12). Everything else is refused, whatever is mounted.
 const OPEN: [&str; 14] = [
@@ -248,4 +249,161 @@ fn the_guide_by_actor() -> Result<()> {
         ],
         &actors,
     )
+}
+
+/// GET with the header that asks for wrapping.
+fn wrapped(broker: &Broker, by: &Actor, path: &str) -> Result<Value> {
+    let mut headers = vec![("X-Vault-Wrap-TTL".to_owned(), "1h".to_owned())];
+    if let Some(token) = by.token() {
+        headers.push(("X-Vault-Token".to_owned(), token.to_owned()));
+    }
+    let target = format!("/v1/{path}");
+    let seen = golden::send(broker.address(), "GET", &target, &headers, None)?;
+    assert_eq!(seen.status, 200, "{path}: {}", seen.text);
+    Ok(serde_json::from_str(&seen.text)?)
+}
+
+#[test]
+fn nobody_has_anything_wrapped() -> Result<()> {
+    let broker = Broker::dev(&DevOptions::default())?;
+    for path in ["sys/internal/specs/openapi", "sys/internal/ui/mounts"] {
+        let open = wrapped(&broker, &broker.nobody(), path)?;
+        assert_eq!(open["wrap_info"], Value::Null, "{path}");
+        let kept = "select count(*) from leasehold_broker.tokens where wrapping is not null and path = '%'";
+        let kept = broker.psql_store(&kept.replace('%', path))?;
+        assert_eq!(kept, "0", "{path}");
+        let closed = wrapped(&broker, &broker.root(), path)?;
+        assert_eq!(closed["wrap_info"]["ttl"], json!(3600), "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_withheld_is_not_to_be_had_in_other_words() -> Result<()> {
+    const MOST: &str =
+        "path \"sys/policies/acl/*\" { capabilities = [\"read\", \"update\", \"delete\"] }
+        path \"sys/policies/acl/admin\" { capabilities = [\"deny\"] }
+        path \"sys/policy/*\" { capabilities = [\"read\", \"update\", \"delete\"] }
+        path \"sys/policy/admin\" { capabilities = [\"deny\"] }
+        path \"sys/mounts/*\" { capabilities = [\"read\", \"update\", \"delete\"] }
+        path \"sys/mounts/db\" { capabilities = [\"deny\"] }
+        path \"sys/mounts/db/tune\" { capabilities = [\"deny\"] }";
+    let broker = Broker::dev(&DevOptions::default())?;
+    broker.admin()?;
+    let root = broker.root();
+    root.post("sys/mounts/db", json!({"type": "database"}))?
+        .expect(204)?;
+    let holder = broker.holder("most", MOST)?;
+    let policy = json!({"policy": "path \"*\" { capabilities = [\"deny\"] }"});
+    for folder in ["sys/policies/acl", "sys/policy"] {
+        for name in ["admin", "ADMIN", "Admin%20", "%20admin"] {
+            let path = format!("{folder}/{name}");
+            holder.get(&path)?.expect(403)?;
+            holder.put(&path, policy.clone())?.expect(403)?;
+            holder.delete(&path)?.expect(403)?;
+        }
+        holder.delete(&format!("{folder}/admin/"))?.expect(403)?;
+        // Where both names are granted, it is as before.
+        holder.put(&format!("{folder}/OTHER"), policy.clone())?;
+        holder.get(&format!("{folder}/Other"))?.expect(200)?;
+        holder.delete(&format!("{folder}/oTHER"))?.expect(204)?;
+    }
+    root.get("sys/policies/acl/admin")?.expect(200)?;
+
+    holder.get("sys/mounts/db/")?.expect(403)?;
+    holder.delete("sys/mounts/db/")?.expect(403)?;
+    // What lies below a mount is tuned as the mount is.
+    let tuned = json!({"max_lease_ttl": "1h"});
+    holder.post("sys/mounts/db/x/tune", tuned)?.expect(403)?;
+    root.get("sys/mounts/db")?.expect(200)?;
+    root.post("sys/mounts/other", json!({"type": "database"}))?
+        .expect(204)?;
+    holder.delete("sys/mounts/other/")?.expect(204)?;
+    Ok(())
+}
+
+#[test]
+fn a_mount_is_moved_only_to_where_it_can_be_reached() -> Result<()> {
+    let broker = Broker::dev(&DevOptions::default())?;
+    let root = broker.root();
+    root.post("sys/mounts/db", json!({"type": "database"}))?
+        .expect(204)?;
+    for to in ["a/../b", "./x", "..", "a\nb", "a\u{200b}b"] {
+        root.post("sys/remount", json!({"from": "db", "to": to}))?
+            .expect(400)?;
+    }
+    root.post("sys/remount", json!({"from": "db", "to": "a b"}))?
+        .expect(200)?;
+    root.delete("sys/mounts/a%20b")?.expect(204)?;
+    Ok(())
+}
+
+#[test]
+fn the_capabilities_of_an_accessor_are_those_of_a_living_token() -> Result<()> {
+    let broker = Broker::dev(&DevOptions::default())?;
+    let root = broker.root();
+    let make = |by: &Actor, more: Value| -> Result<(Actor, Value)> {
+        let made = by.post("auth/token/create", more)?.expect(200)?;
+        let token = by.with_token(&made.text_at("/auth/client_token")?);
+        Ok((token, made.at("/auth/accessor")?.clone()))
+    };
+    let asked = |accessor: &Value, expect: u16| {
+        let body = json!({"accessor": accessor, "paths": ["x"]});
+        root.post("sys/capabilities-accessor", body)?.expect(expect)
+    };
+    let (_, used_up) = make(&root, json!({"num_uses": 2}))?;
+    asked(&used_up, 200)?;
+    let accessor = used_up.as_str().context("a text")?;
+    broker.psql_store(&format!(
+        "update leasehold_broker.tokens set uses_left = 0 where accessor = '{accessor}'"
+    ))?;
+    asked(&used_up, 400)?;
+
+    let (parent, above) = make(&root, json!({"policies": ["root"], "ttl": "1h"}))?;
+    let (_, below) = make(&parent, json!({"policies": ["default"]}))?;
+    asked(&below, 200)?;
+    let accessor = above.as_str().context("a text")?;
+    broker.psql_store(&format!(
+        "update leasehold_broker.tokens set expires_at = now() where accessor = '{accessor}'"
+    ))?;
+    asked(&below, 400)?;
+    Ok(())
+}
+
+#[test]
+fn no_renewal_leads_past_the_longest_life() -> Result<()> {
+    let broker = Broker::dev(&DevOptions::default())?;
+    let root = broker.root();
+    let past = |accessor: &str| {
+        broker.psql_store(&format!(
+            "select expires_at > issued_at + greatest(explicit_max_ttl_seconds, 1) * interval '1 second' \
+               from leasehold_broker.tokens where accessor = '{accessor}'"
+        ))
+    };
+    let renew = |made: &leasehold_tests::Answer| {
+        let token = json!({"token": made.at("/auth/client_token")?, "increment": "1h"});
+        root.post("auth/token/renew", token)
+    };
+    // At any moment of a second.
+    let made = root
+        .post("auth/token/create", json!({"explicit_max_ttl": "1m"}))?
+        .expect(200)?;
+    let accessor = made.text_at("/auth/accessor")?;
+    for _ in 0..8 {
+        renew(&made)?.expect(200)?;
+        assert_eq!(past(&accessor)?, "f");
+        std::thread::sleep(Duration::from_millis(130));
+    }
+    // Less than a second is a limit, too, of a token and of a role; whether it lives long enough to be renewed or not.
+    let role = json!({"token_explicit_max_ttl": "900ms"});
+    root.post("auth/token/roles/short", role)?.expect(204)?;
+    for (path, body) in [
+        ("auth/token/create", json!({"explicit_max_ttl": "900ms"})),
+        ("auth/token/create/short", json!({})),
+    ] {
+        let made = root.post(path, body)?.expect(200)?;
+        renew(&made)?;
+        assert_eq!(past(&made.text_at("/auth/accessor")?)?, "f", "{path}");
+    }
+    Ok(())
 }

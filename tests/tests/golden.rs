@@ -28,6 +28,7 @@ const SERVERS: [&[&str]; 3] = [
         "mounts",
         "mounts-errors",
         "mount-tune",
+        "remount",
         "cubbyhole",
         "wrapping",
         "capabilities",
@@ -38,6 +39,7 @@ const SERVERS: [&[&str]; 3] = [
         "policies-parameters",
         "policies-sudo",
         "policies-wrapping-bounds",
+        "sys-tools",
     ],
     &[
         "tokens-batch",

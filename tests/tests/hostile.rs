@@ -246,3 +246,22 @@ fn json_that_is_too_much_costs_next_to_nothing() -> Result<()> {
     broker.root().get("auth/token/lookup-self")?.expect(200)?;
     Ok(())
 }
+
+#[test]
+fn a_member_that_is_called_like_a_number_inside_is_a_member() -> Result<()> {
+    let broker = prepare()?;
+    let root = broker.root();
+    for value in ["1", "no number", ""] {
+        let inside = format!("{{\"$serde_json::private::Number\":\"{value}\"}}");
+        let body = format!("{{\"a\":{inside}}}");
+        let written = send(&broker, body.len(), body.as_bytes())?;
+        ensure!(written.starts_with("HTTP/1.1 204"), "{written:.300}");
+        let read = root.get("cubbyhole/x")?.expect(200)?;
+        ensure!(
+            read.text.contains(&format!("\"data\":{{\"a\":{inside}}}")),
+            "{}",
+            read.text
+        );
+    }
+    Ok(())
+}

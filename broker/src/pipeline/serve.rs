@@ -219,7 +219,7 @@ async fn decide(
     if let (Some(caller), Access::Token | Access::ProvenToken | Access::Sudo) =
         (caller.as_mut(), access)
     {
-        verdict::judge(caller, request, access == Access::Sudo)?;
+        verdict::judge(caller, request, access)?;
     }
     let Route {
         mount,
@@ -273,9 +273,21 @@ async fn decide(
     };
     response.warnings.extend(warnings);
     match request.wrap_ttl {
-        Some(ttl) if response.wrap_info.is_none() => wrapped(core, request, response, ttl).await,
+        Some(ttl) if is_wrapped(&response, caller.is_some()) => {
+            wrapped(core, request, response, ttl).await
+        }
         _ => Ok(Some(response)),
     }
+}
+
+/// Whether a response is wrapped, where that is asked for. Not for nobody: the store would be anybody's to fill, for as long
+/// as they like; whoever signs in is somebody, though. Nor if there is nothing to keep but a status, which would be lost.
+fn is_wrapped(response: &Response, by_somebody: bool) -> bool {
+    let is_empty = response
+        .raw
+        .as_ref()
+        .is_some_and(|raw| raw.bytes.is_empty());
+    response.wrap_info.is_none() && !is_empty && (by_somebody || response.auth.is_some())
 }
 
 /// Keeps a response under a wrapping token, and answers with that.
@@ -340,4 +352,54 @@ fn tainted(path: &str) -> Fault {
             "no handler for route \"{path}\" on namespace \"\". route entry or namespace is tainted."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::logical::{Auth, WrapInfo};
+    use crate::secret::Token;
+
+    #[test]
+    fn only_what_somebody_asks_for_and_is_something_is_wrapped() {
+        let data = || Response::data(json!({ "a": 1 }));
+        let check = |response: Response, by_somebody: bool, expect: bool| {
+            assert_eq!(is_wrapped(&response, by_somebody), expect, "{response:?}");
+        };
+        check(data(), true, true);
+        check(data(), false, false);
+        check(Response::json(200, &json!({})), true, true);
+        check(Response::json(200, &json!({})), false, false);
+        check(Response::accepted(), true, false);
+        let signed_in = Response {
+            auth: Some(Auth {
+                client_token: None,
+                accessor: String::new(),
+                policies: Vec::new(),
+                metadata: None,
+                lease_duration_seconds: 60,
+                renewable: true,
+                entity_id: String::new(),
+                token_type: "service",
+                orphan: true,
+                num_uses: 0,
+            }),
+            ..Response::default()
+        };
+        check(signed_in, false, true);
+        let rewrapped = Response {
+            wrap_info: Some(WrapInfo {
+                token: Token::new("t"),
+                accessor: String::new(),
+                ttl_seconds: 60,
+                creation_time: String::new(),
+                creation_path: String::new(),
+                wrapped_accessor: None,
+            }),
+            ..Response::default()
+        };
+        check(rewrapped, true, false);
+    }
 }

@@ -66,7 +66,7 @@ impl Acl {
     /// are left out.
     pub fn new<'p>(policies: impl IntoIterator<Item = &'p Policy>, now: OffsetDateTime) -> Acl {
         let mut acl = Acl::default();
-        let mut wild: Vec<(Pattern, Grant)> = Vec::new();
+        let mut wild: HashMap<&Pattern, Grant> = HashMap::new();
         for policy in policies {
             if policy.name == ROOT {
                 return Acl {
@@ -81,21 +81,19 @@ impl Acl {
                 let grant = if rule.pattern.is_exact() {
                     acl.exact.entry(rule.pattern.stem().to_owned()).or_default()
                 } else {
-                    let at = wild
-                        .iter()
-                        .position(|(pattern, _)| *pattern == rule.pattern);
-                    let at = at.unwrap_or_else(|| {
-                        wild.push((rule.pattern.clone(), Grant::default()));
-                        wild.len() - 1
-                    });
-                    &mut wild[at].1
+                    wild.entry(&rule.pattern).or_default()
                 };
                 grant.capabilities.merge(rule.capabilities);
                 grant.parameters.merge(&rule.parameters);
                 grant.wrapping.merge(rule.wrapping);
             }
         }
-        wild.sort_by(|(a, _), (b, _)| b.precedence(a));
+        let mut wild: Vec<(Pattern, Grant)> = wild
+            .into_iter()
+            .map(|(pattern, grant)| (pattern.clone(), grant))
+            .collect();
+        // No two patterns are of the same precedence.
+        wild.sort_unstable_by(|(a, _), (b, _)| b.precedence(a));
         Acl { wild, ..acl }
     }
 

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 
 /// A path with wildcards: `*` at the very end, `+` as a whole segment. Anything else is literal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// Without the final `*`.
     text: String,

@@ -8,20 +8,18 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::line::{lives, token_line};
+use super::policies::Version;
 use super::tokens;
 use crate::cidr;
 use crate::logical::{BatchClaims, TokenIdentity, TokenRow};
 
-/// Names and revisions of policies.
-pub type Revisions = Vec<(String, i64)>;
-
-/// The mark of all that decides what a token may, but for its life: where paths lead, and its policies, whose revisions are
+/// The mark of all that decides what a token may, but for its life: where paths lead, and its policies, whose marks are
 /// never used twice. An expression over a row that has the token's `policies`; [`Found::mark`] is the same text.
 macro_rules! caller_mark {
     ($token:literal) => {
         concat!(
             "concat_ws(' ', (select m.revision from leasehold_broker.mount_revision m), \
-             (select string_agg(p.revision::text, ' ' order by p.revision) \
+             (select string_agg(p.mark::text, ' ' order by p.mark) \
                 from leasehold_broker.policies p where p.name = any(",
             $token,
             ".policies)))"
@@ -37,7 +35,7 @@ pub type Claim = (i64, String);
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Its policies that exist, by name, as read with it; None: not read.
-    pub revisions: Option<Revisions>,
+    pub versions: Option<Vec<Version>>,
     /// Who.
     pub identity: TokenIdentity,
     /// Addresses it may come from; empty = any.
@@ -49,18 +47,18 @@ pub struct Found {
 impl Found {
     /// The mark it was read under, where the table of mounts had this one. None: its policies were not read.
     pub fn mark(&self, mounts: Uuid) -> Option<String> {
-        let mut revisions: Vec<i64> = self
-            .revisions
+        let mut marks: Vec<Uuid> = self
+            .versions
             .as_ref()?
             .iter()
-            .map(|(_, revision)| *revision)
+            .map(|(_, mark)| *mark)
             .collect();
-        revisions.sort_unstable();
-        let mut mark = mounts.to_string();
-        for revision in revisions {
-            mark.push_str(&format!(" {revision}"));
+        marks.sort_unstable();
+        let mut whole = mounts.to_string();
+        for mark in marks {
+            whole.push_str(&format!(" {mark}"));
         }
-        Some(mark)
+        Some(whole)
     }
 
     /// Whether an address is one it may come from.
@@ -70,7 +68,7 @@ impl Found {
     }
 }
 
-/// A token lives while neither it nor any token above it has ended or expired. With it come the revisions of its policies,
+/// A token lives while neither it nor any token above it has ended or expired. With it come the versions of its policies,
 /// and the mark of the table of mounts as it is in the same moment, even where no token is found.
 const SERVICES: &str = concat!(
     "\
@@ -82,7 +80,7 @@ with recursive asked as materialized (
     "
 select m.revision as mounts, t.*, t.wrapping is not null as is_wrapping, clock_timestamp() as read_at,
        ceil(extract(epoch from t.expires_at - clock_timestamp()))::bigint as left_seconds,
-       known.names, known.revisions
+       known.names, known.marks
   from leasehold_broker.mount_revision m
   left join asked t
     on (t.uses_left is null or t.uses_left > 0)
@@ -90,7 +88,7 @@ select m.revision as mounts, t.*, t.wrapping is not null as is_wrapping, clock_t
     lives!("t.token_id"),
     "
   left join lateral (
-    select array_agg(p.name) as names, array_agg(p.revision) as revisions
+    select array_agg(p.name) as names, array_agg(p.mark) as marks
       from leasehold_broker.policies p where p.name = any(t.policies)) known on true"
 );
 
@@ -130,12 +128,12 @@ pub async fn services(
     for row in &rows {
         if row.try_get::<Option<i64>, _>("token_id")?.is_some() {
             let names: Option<Vec<String>> = row.try_get("names")?;
-            let revisions: Option<Vec<i64>> = row.try_get("revisions")?;
+            let marks: Option<Vec<Uuid>> = row.try_get("marks")?;
             let known = names.unwrap_or_default().into_iter();
-            let mut known: Revisions = known.zip(revisions.unwrap_or_default()).collect();
+            let mut known: Vec<Version> = known.zip(marks.unwrap_or_default()).collect();
             known.sort_unstable();
             found.push(Found {
-                revisions: Some(known),
+                versions: Some(known),
                 ..from_row(row)?
             });
         }
@@ -144,7 +142,7 @@ pub async fn services(
 }
 
 /// Takes one use of a token with a limited number of them; what is left then. None: none was left.
-pub async fn count_use(store: &PgPool, token_id: i64) -> sqlx::Result<Option<i32>> {
+pub async fn count_use(store: impl PgExecutor<'_>, token_id: i64) -> sqlx::Result<Option<i32>> {
     sqlx::query_scalar(USE)
         .bind(token_id)
         .fetch_optional(store)
@@ -167,7 +165,7 @@ pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<F
         return Ok(None);
     }
     Ok(Some(Found {
-        revisions: None,
+        versions: None,
         identity: TokenIdentity {
             token_id: claims.parent_id,
             token_hash: Vec::new(),
@@ -189,7 +187,7 @@ pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<F
 fn from_row(row: &PgRow) -> sqlx::Result<Found> {
     let token = tokens::from_row(row)?;
     Ok(Found {
-        revisions: None,
+        versions: None,
         identity: TokenIdentity {
             token_id: Some(token.token_id),
             token_hash: row.try_get("token_hash")?,
@@ -206,18 +204,4 @@ fn from_row(row: &PgRow) -> sqlx::Result<Found> {
         bound_cidrs: token.bound_cidrs.clone(),
         row: Some(token),
     })
-}
-
-/// The policies of a living token, by its accessor.
-pub async fn policies_of_accessor(
-    store: &PgPool,
-    accessor: &str,
-) -> sqlx::Result<Option<Vec<String>>> {
-    sqlx::query_scalar(
-        "select policies from leasehold_broker.tokens \
-         where accessor = $1 and ended_at is null and (expires_at is null or expires_at > clock_timestamp())",
-    )
-    .bind(accessor)
-    .fetch_optional(store)
-    .await
 }

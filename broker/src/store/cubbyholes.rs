@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use sqlx::PgExecutor;
 use zeroize::Zeroizing;
 
+use crate::json;
 use crate::logical::Fault;
 use crate::seal::Keys;
 
@@ -21,9 +22,14 @@ pub fn open(
     sealed: &[u8],
 ) -> Result<Map<String, Value>, Fault> {
     let text = keys.open("cubbyholes", &row(token_id, path), sealed)?;
-    match serde_json::from_slice(&text) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(Fault::internal("a cubbyhole's value is no object")),
+    object(&text).ok_or_else(|| Fault::internal("a cubbyhole's value is no object"))
+}
+
+/// By the reader that has read it when it came: serde_json's own takes a member of one certain name for a number.
+fn object(text: &[u8]) -> Option<Map<String, Value>> {
+    match json::parse(text).ok()?.into_value() {
+        Value::Object(object) => Some(object),
+        _ => None,
     }
 }
 
@@ -94,4 +100,23 @@ pub async fn list(
     .bind(folder)
     .fetch_all(store)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back_as_it_came() {
+        for body in [
+            r#"{"a":1.50,"b":-0,"c":[null,true,"\u0000"]}"#,
+            r#"{"a":{"$serde_json::private::Number":"1"}}"#,
+            r#"{"a":{"$serde_json::private::Number":"no number"}}"#,
+            r#"{"$serde_json::private::Number":{}}"#,
+        ] {
+            let came = json::parse_body(body.as_bytes()).expect("a body");
+            let text = serde_json::to_vec(&Value::Object(came.clone())).expect("it is written");
+            assert_eq!(object(&text), Some(came), "{body}");
+        }
+    }
 }

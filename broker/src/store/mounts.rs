@@ -129,11 +129,23 @@ pub async fn insert(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<(
     Ok(())
 }
 
-/// Keeps what tuning changed.
+/// Within a transaction that tunes a mount: its row, locked, if it serves.
+pub async fn lock(store: impl PgExecutor<'_>, mount_id: Uuid) -> sqlx::Result<Option<Mount>> {
+    let row = sqlx::query(
+        "select mount_id, kind, path, type, accessor, description, config, options, local, seal_wrap, external_entropy_access, state \
+         from leasehold_broker.mounts where mount_id = $1 and state = 'active' for no key update",
+    )
+    .bind(mount_id)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Keeps what tuning changed of a row that the transaction holds.
 pub async fn retune(store: impl PgExecutor<'_>, mount: &Mount) -> sqlx::Result<()> {
     sqlx::query(
         "update leasehold_broker.mounts set description = $2, config = $3, options = $4, revision = revision + 1 \
-         where mount_id = $1 and state = 'active'",
+         where mount_id = $1",
     )
     .bind(mount.mount_id)
     .bind(&mount.description)

@@ -1,14 +1,18 @@
 //! Policies by name, verbatim.
 
 use sqlx::{PgExecutor, Row};
+use uuid::Uuid;
 
-/// A policy's text with its revision: name and revision name one text for ever.
+/// A policy's name and the mark of its text: both together name one text for ever, also in a store that was restored.
+pub type Version = (String, Uuid);
+
+/// A policy's text with its mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyRow {
     /// Lower-cased name.
     pub name: String,
-    /// Unique among all revisions of all policies.
-    pub revision: i64,
+    /// Random; another one with every write.
+    pub mark: Uuid,
     /// As written.
     pub text: String,
 }
@@ -28,13 +32,10 @@ pub async fn text(store: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option
         .await
 }
 
-/// Which of these exist, with their revisions.
-pub async fn revisions(
-    store: impl PgExecutor<'_>,
-    names: &[String],
-) -> sqlx::Result<Vec<(String, i64)>> {
+/// Which of these exist, by name, and the marks of their texts.
+pub async fn versions(store: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<Version>> {
     let rows = sqlx::query(
-        "select name, revision from leasehold_broker.policies where name = any($1) order by name",
+        "select name, mark from leasehold_broker.policies where name = any($1) order by name",
     )
     .bind(names)
     .fetch_all(store)
@@ -46,22 +47,24 @@ pub async fn revisions(
 
 /// These policies, whole.
 pub async fn rows(store: impl PgExecutor<'_>, names: &[String]) -> sqlx::Result<Vec<PolicyRow>> {
-    let rows = sqlx::query("select name, revision, text from leasehold_broker.policies where name = any($1) order by name")
-        .bind(names)
-        .fetch_all(store)
-        .await?;
+    let rows = sqlx::query(
+        "select name, mark, text from leasehold_broker.policies where name = any($1) order by name",
+    )
+    .bind(names)
+    .fetch_all(store)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(PolicyRow {
                 name: row.try_get(0)?,
-                revision: row.try_get(1)?,
+                mark: row.try_get(1)?,
                 text: row.try_get(2)?,
             })
         })
         .collect()
 }
 
-/// Writes one.
+/// Writes one. Its text has a new mark then, which the store gives.
 pub async fn write(store: impl PgExecutor<'_>, name: &str, text: &str) -> sqlx::Result<()> {
     sqlx::query(
         "insert into leasehold_broker.policies (name, text) values ($1, $2) \

@@ -7,7 +7,7 @@ use crate::fields::{FieldType, FieldValue};
 use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response};
 use crate::policy::Acl;
 use crate::secret::Token;
-use crate::store::callers;
+use crate::store::tokens;
 
 const PATHS: Field = Field {
     name: "paths",
@@ -99,11 +99,13 @@ async fn of_accessor(call: &Call<'_>) -> Outcome {
     if accessor.is_empty() {
         return Err(Fault::bad("missing accessor"));
     }
-    let policies = callers::policies_of_accessor(&call.core.store, accessor)
+    // As a token that is named itself: it lives, with all above it, and has a use left.
+    let token = tokens::by_accessor(&call.core.store, accessor)
         .await?
+        .filter(|token| token.uses_left != Some(0))
         .ok_or_else(|| Fault::multi(400, "invalid accessor"))?;
     let paths = paths(call)?;
-    let acl = authority::acl(call.core, &policies).await?;
+    let acl = authority::acl(call.core, &token.policies).await?;
     answer(&acl, &paths)
 }
 

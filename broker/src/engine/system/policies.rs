@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::authority;
 use crate::fields::{FieldType, FieldValue};
 use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response};
 use crate::policy::{DEFAULT, Policy, PolicyError, RESPONSE_WRAPPING, ROOT, decode_submitted};
@@ -109,16 +110,17 @@ async fn list_old(call: &Call<'_>) -> Outcome {
     )))
 }
 
-/// The name a policy goes by.
-fn name(call: &Call<'_>) -> String {
-    call.capture("name")
-        .trim_end_matches('/')
-        .trim()
-        .to_lowercase()
+/// The name a policy goes by, however it was written; the caller may do at its own path what is asked.
+fn name(call: &Call<'_>) -> Result<String, Fault> {
+    let written = call.capture("name");
+    let name = written.trim_end_matches('/').trim().to_lowercase();
+    let folder = call.request.path.strip_suffix(written).unwrap_or_default();
+    authority::judge_at(call, &format!("{folder}{name}"), Access::Token)?;
+    Ok(name)
 }
 
 async fn read(call: &Call<'_>, text_key: &str) -> Outcome {
-    let name = name(call);
+    let name = name(call)?;
     let text = if name == ROOT {
         Some(String::new())
     } else {
@@ -143,7 +145,7 @@ async fn write(call: &Call<'_>) -> Outcome {
             .and_then(FieldValue::as_text)
             .unwrap_or_default()
     };
-    let name = name(call);
+    let name = name(call)?;
     let mut warnings = Vec::new();
     let submitted = match text("policy") {
         "" => {
@@ -178,7 +180,7 @@ async fn write(call: &Call<'_>) -> Outcome {
 }
 
 async fn delete(call: &Call<'_>) -> Outcome {
-    let name = name(call);
+    let name = name(call)?;
     match name.as_str() {
         ROOT | RESPONSE_WRAPPING => Err(Fault::bad(format!("cannot delete \"{name}\" policy"))),
         DEFAULT => Err(Fault::bad("cannot delete default policy")),

@@ -88,6 +88,8 @@ fn places(from: &str, to: &str) -> Result<(Place, Place), String> {
     if to.is_empty() {
         return Err("invalid destination mount path \"/\"".into());
     }
+    // Nobody could reach it there, nor disable it.
+    path::check(&to).map_err(|error| format!("invalid destination mount path {to:?}: {error}"))?;
     let (source, target) = (Place::of(&from), Place::of(&to));
     match (source.kind, target.kind) {
         (MountKind::Auth, MountKind::Secret) => {
@@ -193,6 +195,21 @@ mod tests {
             "cannot remount auth mount to non-auth mount \"x/\"",
         );
         check("auth/token", "auth/x", "cannot remount \"auth/token/\"");
+        let relative = "relative paths not supported";
+        let hidden = "the path holds a character that can not be printed";
+        for (to, shown, why) in [
+            ("a/../b", "a/../b/", relative),
+            ("./x", "./x/", relative),
+            ("auth/..", "auth/../", relative),
+            ("a\nb", "a\\nb/", hidden),
+            ("a\u{200b}b", "a\\u{200b}b/", hidden),
+        ] {
+            let expect = format!("invalid destination mount path \"{shown}\": {why}");
+            check("auth/a", to, &expect);
+            check("a", to, &expect);
+        }
+        // What is there already can be moved away.
+        assert!(places("a/../b", "b").is_ok());
     }
 
     #[test]

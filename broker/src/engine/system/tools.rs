@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 
 use crate::fields::{FieldType, FieldValue};
 use crate::logical::{
@@ -33,7 +34,7 @@ const HASH: &[Field] = &[
     field(
         "algorithm",
         FieldType::String,
-        "sha2-224, sha2-256, sha2-384 or sha2-512.",
+        "sha2- or sha3-, and 224, 256, 384 or 512.",
     ),
     field("urlalgorithm", FieldType::String, "The same in the path."),
     field("format", FieldType::String, "hex or base64."),
@@ -183,17 +184,27 @@ async fn hash(call: &Call<'_>) -> Outcome {
     let input = STANDARD
         .decode(text("input"))
         .map_err(|error| Fault::bad(format!("unable to decode input as base64: {error}")))?;
-    let sum = match algorithm {
-        "sha2-224" => Sha224::digest(&input).to_vec(),
-        "sha2-256" => Sha256::digest(&input).to_vec(),
-        "sha2-384" => Sha384::digest(&input).to_vec(),
-        "sha2-512" => Sha512::digest(&input).to_vec(),
-        other => return Err(Fault::bad(format!("unsupported algorithm {other}"))),
-    };
+    let sum = digest(algorithm, &input)
+        .ok_or_else(|| Fault::bad(format!("unsupported algorithm {algorithm}")))?;
     let shown = if hex {
         hex::encode(&sum)
     } else {
         STANDARD.encode(&sum)
     };
     Ok(Some(Response::data(json!({ "sum": shown }))))
+}
+
+/// None: there is no such algorithm.
+fn digest(algorithm: &str, input: &[u8]) -> Option<Vec<u8>> {
+    Some(match algorithm {
+        "sha2-224" => Sha224::digest(input).to_vec(),
+        "sha2-256" => Sha256::digest(input).to_vec(),
+        "sha2-384" => Sha384::digest(input).to_vec(),
+        "sha2-512" => Sha512::digest(input).to_vec(),
+        "sha3-224" => Sha3_224::digest(input).to_vec(),
+        "sha3-256" => Sha3_256::digest(input).to_vec(),
+        "sha3-384" => Sha3_384::digest(input).to_vec(),
+        "sha3-512" => Sha3_512::digest(input).to_vec(),
+        _ => return None,
+    })
 }

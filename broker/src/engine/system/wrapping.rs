@@ -3,7 +3,6 @@
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
-use crate::duration::Span;
 use crate::fields::FieldType;
 use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, PathSpec, RawBody, Response};
 use crate::wrapping;
@@ -95,7 +94,7 @@ async fn unwrap(call: &Call<'_>) -> Outcome {
         Some(token_id)
             if caller.wrapping && caller.token_hash == call.core.keys.token_hash(&named)? =>
         {
-            wrapping::kept(call.core, token_id).await?
+            wrapping::kept(call.core, &call.core.store, token_id).await?
         }
         _ => wrapping::consume(call.core, &wrapping::find(call.core, &named).await?).await?,
     };
@@ -111,12 +110,7 @@ async fn unwrap(call: &Call<'_>) -> Outcome {
 
 async fn rewrap(call: &Call<'_>) -> Outcome {
     let row = wrapping::find(call.core, &wrapping::named(call.request)?).await?;
-    let answer = wrapping::consume(call.core, &row).await?;
-    let ttl = call
-        .request
-        .wrap_ttl
-        .unwrap_or(Span::from_seconds(row.ttl_seconds));
-    let info = wrapping::wrap(call.core, &answer, ttl, &row.creation_path).await?;
+    let info = wrapping::rewrap(call.core, &row, call.request.wrap_ttl).await?;
     Ok(Some(Response {
         wrap_info: Some(info),
         ..Response::default()

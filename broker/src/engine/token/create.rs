@@ -180,7 +180,7 @@ async fn unknown_policies<'p>(
         return Ok(unread);
     }
     let names: Vec<String> = unread.iter().copied().cloned().collect();
-    let known = crate::store::policies::revisions(&call.core.store, &names).await?;
+    let known = crate::store::policies::versions(&call.core.store, &names).await?;
     let is_unknown = |name: &&String| known.iter().all(|(known, _)| known != *name);
     Ok(unread.into_iter().filter(is_unknown).collect())
 }

@@ -9,6 +9,7 @@ use crate::secret::Token;
 use crate::store::growth::Table;
 use crate::store::new_tokens::{Made, NewToken};
 use crate::store::tokens;
+use crate::ttl;
 
 /// A token that only needs to be written down.
 pub(super) struct Wanted<'c, 'r> {
@@ -85,8 +86,8 @@ impl Wanted<'_, '_> {
             renewable: self.renewable,
             ttl_microseconds: self.ttl.map(|ttl| ttl.nanos() / 1_000),
             ttl_seconds: self.ttl.map_or(0, Span::seconds),
-            explicit_max_ttl_seconds: self.explicit_max.seconds(),
-            period_seconds: self.period.seconds(),
+            explicit_max_ttl_seconds: ttl::kept_seconds(self.explicit_max),
+            period_seconds: ttl::kept_seconds(self.period),
         };
         core.growth.added(Table::Tokens);
         match core.new_tokens.make(new).await? {

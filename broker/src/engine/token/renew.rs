@@ -6,7 +6,7 @@ use crate::duration::Span;
 use crate::lease;
 use crate::logical::{Auth, BatchClaims, Call, Fault, Outcome, Response, TokenRow};
 use crate::secret::Token;
-use crate::store::tokens;
+use crate::store::tokens::{self, Renewal};
 use crate::ttl::{self, Wish};
 
 pub(super) async fn token(call: &Call<'_>) -> Outcome {
@@ -79,8 +79,15 @@ async fn renew(call: &Call<'_>, token_id: i64, shown: Option<Token>) -> Outcome 
     let wish = wish(&row, role.as_ref(), increment.unwrap_or_default());
     let granted = ttl::grant(wish, mount_ttl(call), ttl::age(row.issued_at, row.read_at))
         .map_err(|error| Fault::multi(400, error.to_string()))?;
-    let (us, seconds) = (granted.ttl.nanos() / 1_000, granted.ttl.seconds());
-    tokens::renew(&mut *store, token_id, row.read_at, us, seconds).await?;
+    let seconds = granted.ttl.seconds();
+    let renewal = Renewal {
+        token_id,
+        renewed_at: row.read_at,
+        ttl_microseconds: granted.ttl.nanos() / 1_000,
+        ttl_seconds: seconds,
+        hard_stop_microseconds: granted.hard_stop.map(|stop| stop.nanos() / 1_000),
+    };
+    tokens::renew(&mut *store, &renewal).await?;
     let notice = lease::move_owner(&mut store, token_id).await?;
     store.commit().await?;
     notice.deliver(core).await;
@@ -102,7 +109,7 @@ async fn renew(call: &Call<'_>, token_id: i64, shown: Option<Token>) -> Outcome 
     }))
 }
 
-/// Without an increment the TTL last granted is asked for again; period and maximum are the lesser of the token's and
+/// Without an increment the TTL last granted is asked for again, of which 0 was less than a second; period and maximum are the lesser of the token's and
 /// of what its role says now.
 fn wish(row: &TokenRow, role: Option<&TokenRole>, increment: Span) -> Wish {
     let lesser = |own: i64, role: i64| match (own, role) {
@@ -111,12 +118,64 @@ fn wish(row: &TokenRow, role: Option<&TokenRole>, increment: Span) -> Wish {
     };
     Wish {
         increment,
-        role_default: Span::from_seconds(row.ttl_seconds),
+        role_default: Span::from_seconds(row.ttl_seconds.max(1)),
         role_max: Span::ZERO,
         period: lesser(row.period_seconds, role.map_or(0, |role| role.token_period)),
         explicit_max: lesser(
             row.explicit_max_ttl_seconds,
             role.map_or(0, |role| role.token_explicit_max_ttl),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn row(ttl: i64, period: i64, explicit_max: i64) -> TokenRow {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        TokenRow {
+            token_id: 1,
+            accessor: String::new(),
+            path: String::new(),
+            policies: Vec::new(),
+            meta: None,
+            display_name: String::new(),
+            role: None,
+            bound_cidrs: Vec::new(),
+            num_uses: 0,
+            uses_left: None,
+            orphan: true,
+            renewable: true,
+            creation_ttl_seconds: ttl,
+            ttl_seconds: ttl,
+            explicit_max_ttl_seconds: explicit_max,
+            period_seconds: period,
+            issued_at: at,
+            expires_at: Some(at),
+            last_renewed_at: None,
+            read_at: at,
+        }
+    }
+
+    #[test]
+    fn what_is_wished_for_without_an_increment() {
+        let check = |row: &TokenRow, role: Option<&TokenRole>, expect: [i64; 3]| {
+            let wish = wish(row, role, Span::ZERO);
+            let got = [wish.role_default, wish.period, wish.explicit_max];
+            assert_eq!(got, expect.map(Span::from_seconds), "{row:?} {role:?}");
+        };
+        let role = TokenRole {
+            token_period: 5,
+            token_explicit_max_ttl: 9,
+            ..TokenRole::default()
+        };
+        check(&row(60, 0, 0), None, [60, 0, 0]);
+        // Less than a second was granted: not what the mount grants to who asks for nothing.
+        check(&row(0, 0, 0), None, [1, 0, 0]);
+        check(&row(60, 0, 0), Some(&role), [60, 5, 9]);
+        check(&row(60, 7, 7), Some(&role), [60, 5, 7]);
     }
 }

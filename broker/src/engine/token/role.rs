@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::policy_names::sanitize;
 use crate::cidr;
 use crate::fields::FieldValue;
+use crate::ttl;
 
 /// Settings of tokens that are made through `auth/token/create/:role`. Zero means "not set".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -178,7 +179,7 @@ impl TokenRole {
             fields
                 .get(name)
                 .and_then(FieldValue::as_duration)
-                .map(|span| span.seconds())
+                .map(ttl::kept_seconds)
         };
         for (name, older, into, legacy) in [
             (
@@ -431,6 +432,23 @@ mod tests {
         .unwrap();
         assert_eq!(role.token_period, 14_400);
         assert_eq!(role.shown("r")["token_bound_cidrs"], json!(["127.0.0.1"]));
+    }
+
+    #[test]
+    fn less_than_a_second_is_a_limit_too() {
+        let mut role = TokenRole::default();
+        apply(
+            &mut role,
+            json!({"token_explicit_max_ttl": "500ms", "period": "1ms"}),
+        )
+        .unwrap();
+        assert_eq!((role.token_explicit_max_ttl, role.token_period), (1, 1));
+        apply(
+            &mut role,
+            json!({"token_explicit_max_ttl": 0, "token_period": "0s"}),
+        )
+        .unwrap();
+        assert_eq!((role.token_explicit_max_ttl, role.token_period), (0, 0));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use sqlx::PgExecutor;
 
 use super::role::TokenRole;
 use super::{field, mount_ttl};
+use crate::authority;
 use crate::fields::FieldType;
-use crate::logical::{Call, Fault, Field, Outcome, Response};
+use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, Response};
 use crate::store::token_roles;
 
 pub(super) const FIELDS: &[Field] = &[
@@ -95,13 +96,14 @@ pub(super) async fn find(
     store: impl PgExecutor<'_>,
     name: &str,
 ) -> Result<Option<TokenRole>, Fault> {
-    let settings: Option<Value> = token_roles::read(store, name).await?;
-    let read = |settings| {
-        serde_json::from_value(settings).map_err(|error| {
-            Fault::internal(format!("the token role {name:?} can not be read: {error}"))
-        })
-    };
-    settings.map(read).transpose()
+    let settings = token_roles::read(store, name).await?;
+    settings.map(|settings| parse(name, settings)).transpose()
+}
+
+fn parse(name: &str, settings: Value) -> Result<TokenRole, Fault> {
+    serde_json::from_value(settings).map_err(|error| {
+        Fault::internal(format!("the token role {name:?} can not be read: {error}"))
+    })
 }
 
 pub(super) async fn exists(call: &Call<'_>) -> Result<bool, Fault> {
@@ -124,12 +126,24 @@ pub(super) async fn read(call: &Call<'_>) -> Outcome {
 
 pub(super) async fn write(call: &Call<'_>) -> Outcome {
     let name = call.capture("role_name");
-    let mut role = find(&call.core.store, name).await?.unwrap_or_default();
+    let mut store = call.core.store.begin().await?;
+    let settings = token_roles::hold(&mut store, name).await?;
+    // It may have come or gone since the caller was judged.
+    let operation = match settings {
+        Some(_) => Operation::Update,
+        None => Operation::Create,
+    };
+    authority::judge_as(call, operation, Access::Token)?;
+    let mut role = match settings {
+        Some(settings) => parse(name, settings)?,
+        None => TokenRole::default(),
+    };
     let warnings = role
         .apply(&call.fields, mount_ttl(call).max.seconds())
         .map_err(Fault::bad)?;
     let settings = serde_json::to_value(&role).map_err(Fault::internal)?;
-    token_roles::write(&call.core.store, name, &settings).await?;
+    token_roles::write(&mut store, name, &settings).await?;
+    store.commit().await?;
     Ok((!warnings.is_empty()).then(|| Response {
         warnings,
         ..Response::default()

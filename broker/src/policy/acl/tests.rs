@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::duration;
+use crate::policy::PathRule;
 
 const DECISIONS: &str = include_str!("../../../../tests/golden/policies-decisions.json");
 const PARAMETERS: &str = include_str!("../../../../tests/golden/policies-parameters.json");
@@ -247,6 +248,31 @@ fn expired_and_templated_rules_are_left_out() {
     assert_eq!(at(0).capabilities("a"), ["read"]);
     assert_eq!(at(2_000_000_000).capabilities("a"), ["deny"]);
     assert_eq!(at(0).capabilities("c/{{identity.entity.id}}"), ["list"]);
+}
+
+/// Merging looks rules up by their patterns: looking through all of them for each took seconds here.
+#[test]
+fn many_rules_are_merged_in_no_time() {
+    const RULES: usize = 60_000;
+    let rule = |n: usize, capability| PathRule {
+        pattern: Pattern::parse(&format!("a/{n}/*")).unwrap(),
+        capabilities: [capability].into_iter().collect(),
+        parameters: Parameters::default(),
+        wrapping: WrappingBounds::default(),
+        expires_at: None,
+        templated: false,
+    };
+    let policy = |capability| Policy {
+        name: "p".into(),
+        rules: (0..RULES).map(|n| rule(n, capability)).collect(),
+    };
+    let policies = [policy(Capability::Read), policy(Capability::List)];
+    let begun = std::time::Instant::now();
+    let acl = Acl::new(&policies, OffsetDateTime::UNIX_EPOCH);
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    assert_eq!(acl.resultant().glob_paths.len(), RULES);
+    assert_eq!(acl.capabilities("a/77/x"), ["list", "read"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Disabling (contract 3.6): taint, end the leases, remove.
 
-use super::normal;
+use super::named;
 use crate::engine;
 use crate::lease;
 use crate::logical::{Call, Fault, Outcome};
@@ -8,7 +8,7 @@ use crate::mount::MountKind;
 use crate::store::mounts;
 
 pub(super) async fn disable(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let path = normal(call.capture("path"));
+    let path = named(call, kind)?;
     if kind == MountKind::Secret && path.starts_with("auth/") {
         return Err(Fault::bad(format!("cannot unmount \"{path}\"")));
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sqlx::Executor;
 use uuid::Uuid;
 
-use super::{normal, settings};
+use super::{named, settings};
 use crate::engine;
 use crate::fields::FieldValue;
 use crate::ids;
@@ -27,7 +27,7 @@ const SINGLETONS: &[&str] = &[
 ];
 
 pub(super) async fn enable(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let path = normal(call.capture("path"));
+    let path = named(call, kind)?;
     let text = |name: &str| {
         call.fields
             .get(name)

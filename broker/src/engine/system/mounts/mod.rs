@@ -8,8 +8,9 @@ mod tune;
 
 pub(super) use show::info;
 
+use crate::authority;
 use crate::fields::FieldType;
-use crate::logical::{Access, Field, Operation, PathSpec};
+use crate::logical::{Access, Call, Fault, Field, Operation, PathSpec};
 use crate::mount::MountKind;
 
 const PATH: Field = field(
@@ -218,6 +219,23 @@ pub(super) static ROWS: &[PathSpec] = &[
 /// A path as clients write it, with its slash at the end and none before.
 fn normal(path: &str) -> String {
     format!("{}/", path.trim_start_matches('/').trim_end_matches('/'))
+}
+
+/// The path that a request names, [`normal`]. The caller may do what it asks where that path is written without a slash, too.
+fn named(call: &Call<'_>, kind: MountKind) -> Result<String, Fault> {
+    let path = normal(call.capture("path"));
+    judge_at(call, kind, path.trim_end_matches('/'))?;
+    Ok(path)
+}
+
+/// Judges a request as one for this path below `sys/mounts/` or `sys/auth/`.
+fn judge_at(call: &Call<'_>, kind: MountKind, below: &str) -> Result<(), Fault> {
+    let (folder, access) = match kind {
+        MountKind::Secret => ("mounts", Access::Token),
+        MountKind::Auth => ("auth", Access::Sudo),
+    };
+    let path = format!("{}{folder}/{below}", call.mount.full_path());
+    authority::judge_at(call, &path, access)
 }
 
 /// Which table a path of `sys/mounts/…` means: `auth/x` below it is an alias of `sys/auth/x`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{located, normal};
+use super::{located, named};
 use crate::core::Core;
 use crate::engine;
 use crate::logical::{Call, Fault, Outcome, Response};
@@ -57,7 +57,8 @@ pub(super) async fn list(call: &Call<'_>, kind: MountKind) -> Outcome {
 }
 
 pub(super) async fn one(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let (kind, path) = located(kind, call.capture("path"));
+    let named = named(call, kind)?;
+    let (kind, path) = located(kind, &named);
     let mount = mounts::at(&call.core.store, kind, &path)
         .await?
         .ok_or_else(|| {
@@ -65,7 +66,7 @@ pub(super) async fn one(call: &Call<'_>, kind: MountKind) -> Outcome {
                 MountKind::Auth => "auth engine",
                 MountKind::Secret => "secret engine mount",
             };
-            Fault::bad(format!("No {what} at {}", normal(call.capture("path"))))
+            Fault::bad(format!("No {what} at {named}"))
         })?;
     Ok(Some(Response {
         data: Some(info(call.core, &mount)),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{located, normal, settings};
+use super::{judge_at, located, normal, settings};
 use crate::duration;
 use crate::engine;
 use crate::fields::FieldValue;
@@ -10,10 +10,18 @@ use crate::logical::{Call, Fault, Outcome, Response};
 use crate::mount::{Mount, MountKind};
 use crate::store::mounts;
 
-/// The mount of a path: itself, or the one it lies below.
-fn find(call: &Call<'_>, kind: MountKind) -> Option<Mount> {
-    let (kind, path) = located(kind, call.capture("path"));
-    call.mounts.covering(kind, &path).cloned()
+/// The mount of a path: itself, or the one it lies below. The caller may do what it asks at the mount's own path, too.
+fn find<'c>(call: &'c Call<'_>, kind: MountKind) -> Result<Option<&'c Mount>, Fault> {
+    let (table, path) = located(kind, call.capture("path"));
+    let Some(mount) = call.mounts.covering(table, &path) else {
+        return Ok(None);
+    };
+    let own = match kind {
+        MountKind::Auth => mount.path.clone(),
+        MountKind::Secret => mount.full_path(),
+    };
+    judge_at(call, kind, &format!("{own}tune"))?;
+    Ok(Some(mount))
 }
 
 /// The path as it is told to the client.
@@ -26,7 +34,7 @@ fn told(call: &Call<'_>, kind: MountKind) -> String {
 }
 
 pub(super) async fn read(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let mount = find(call, kind).ok_or_else(|| {
+    let mount = find(call, kind)?.ok_or_else(|| {
         Fault::bad(format!(
             "cannot fetch sysview for path \"{}\"",
             told(call, kind)
@@ -64,8 +72,10 @@ pub(super) async fn read(call: &Call<'_>, kind: MountKind) -> Outcome {
             data.insert((*name).into(), value.clone());
         }
     }
-    if let Some(options) = mount.options.filter(|options| !options.is_empty()) {
-        data.insert("options".into(), options.into());
+    if let Some(options) = &mount.options
+        && !options.is_empty()
+    {
+        data.insert("options".into(), options.clone().into());
     }
     Ok(Some(Response {
         data: Some(data),
@@ -74,14 +84,29 @@ pub(super) async fn read(call: &Call<'_>, kind: MountKind) -> Outcome {
 }
 
 pub(super) async fn write(call: &Call<'_>, kind: MountKind) -> Outcome {
-    let mut mount = find(call, kind).ok_or_else(|| {
+    let missing = || {
         Fault::bad(format!(
             "tune of path \"{}\" failed: no mount entry found",
             told(call, kind)
         ))
-    })?;
-    check_protected(call, &mount)?;
-    tune_ttls(call, &mut mount)?;
+    };
+    let found = find(call, kind)?.ok_or_else(missing)?;
+    // What others have tuned meanwhile stays: a write changes what it names, of the row as it is while it is held.
+    let mut store = call.core.store.begin().await?;
+    let mut mount = mounts::lock(&mut *store, found.mount_id)
+        .await?
+        .filter(|mount| mount.path == found.path)
+        .ok_or_else(missing)?;
+    tune(call, &mut mount)?;
+    mounts::retune(&mut *store, &mount).await?;
+    store.commit().await?;
+    Ok(None)
+}
+
+/// Takes over what the request gives.
+fn tune(call: &Call<'_>, mount: &mut Mount) -> Result<(), Fault> {
+    check_protected(call, mount)?;
+    tune_ttls(call, mount)?;
     let text = |name: &str| call.fields.get(name).and_then(FieldValue::as_text);
     if let Some(description) = text("description") {
         mount.description = description.to_owned();
@@ -139,8 +164,7 @@ pub(super) async fn write(call: &Call<'_>, kind: MountKind) -> Outcome {
             );
         }
     }
-    mounts::retune(&call.core.store, &mount).await?;
-    Ok(None)
+    Ok(())
 }
 
 fn set(map: &mut Map<String, Value>, name: &str, value: Option<Value>) {
