@@ -13,6 +13,7 @@ pub mod duration;
 pub mod engine;
 pub mod fields;
 pub mod gather;
+pub mod glob;
 pub mod http;
 pub mod idle;
 pub mod ids;

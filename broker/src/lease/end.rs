@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{LeaseError, Notice, end_owner, outbox};
+use super::{LeaseError, Notice, end_owner, end_owners, outbox};
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::store::leases::{self, Below, Place};
@@ -75,7 +75,7 @@ pub async fn end_lease(core: &Arc<Core>, lease_id: &str, mode: Mode) -> Result<E
     };
     match ended {
         Ok(()) => Ok(End::Done),
-        Err(error) if error.is_absence() => {
+        Err(error) if error.leaves_it_to_later() => {
             let below = Below {
                 prefix: lease_id,
                 of_mount: None,
@@ -97,9 +97,8 @@ pub async fn end_prefix(
     of_mount: Option<Uuid>,
     mode: Mode,
 ) -> Result<End, Fault> {
-    for token_id in tokens_by_path::below(&core.store, prefix).await? {
-        end_owner(core, token_id).await?;
-    }
+    let tokens = tokens_by_path::below(&core.store, prefix).await?;
+    end_owners(core, &tokens).await?.deliver(core).await;
     let mut ends = JoinSet::new();
     for target_id in leases::targets_below(&core.store, prefix).await? {
         let (core, prefix) = (core.clone(), prefix.to_owned());
@@ -148,7 +147,7 @@ async fn end_below(
         }
         Mode::Wait => match see_through(core, target_id, &messages).await {
             Ok(()) => Ok(End::Done),
-            Err(error) if error.is_absence() => Ok(End::Accepted),
+            Err(error) if error.leaves_it_to_later() => Ok(End::Accepted),
             Err(error) => Err(refuse(error)),
         },
         // It is enough that it is durable, whatever stands in the way, and however long it takes.

@@ -82,6 +82,8 @@ pub async fn issue(
     };
     // The recipe first: what the store then holds in place is never waited for on account of a definition.
     target.recipe_digest(order.recipe).await?;
+    // From before the store is asked: its commit may be slow, and an end is told early rather than late.
+    let read_at = Instant::now();
     let (owners, cap_microseconds) = match intents::record(core, intent).await? {
         Recorded::Placed {
             owners,
@@ -93,7 +95,12 @@ pub async fn issue(
     if let Some(guess) = order.guess {
         guess.prove();
     }
-    let asked = ask(core, order, target, verifier, owners, cap_microseconds).await;
+    let told = Told {
+        owners,
+        cap_microseconds,
+        read_at,
+    };
+    let asked = ask(core, order, target, verifier, told).await;
     match asked {
         Ok(()) => {
             core.errands.confirm_later(order.lease_id.to_owned());
@@ -112,13 +119,19 @@ pub async fn issue(
     }
 }
 
+/// What the store says of the ends above a lease: what is left at `read_at`.
+struct Told {
+    owners: Vec<Owner>,
+    cap_microseconds: Option<i64>,
+    read_at: Instant,
+}
+
 async fn ask(
     core: &Arc<Core>,
     order: &Order<'_>,
     target: &Target,
     verifier: &Verifier,
-    owners: Vec<Owner>,
-    cap_microseconds: Option<i64>,
+    told: Told,
 ) -> Result<(), (LeaseError, bool)> {
     let deadline = Instant::now() + DEADLINE;
     let mut in_doubt = false;
@@ -131,9 +144,9 @@ async fn ask(
         verifier: verifier.clone(),
         ttl_seconds: order.ttl_seconds,
         max_ttl_seconds: order.max_ttl_seconds,
-        cap_microseconds,
-        owners,
-        read_at: Instant::now(),
+        cap_microseconds: told.cap_microseconds,
+        owners: told.owners,
+        read_at: told.read_at,
         display_name: order.token.display_name.clone(),
     };
     loop {
@@ -160,6 +173,7 @@ async fn ask(
             }
             // A parent may have ended and left this token an orphan since the chain was read.
             Some(Refusal::OwnerEnded) if again => {
+                let read_at = Instant::now();
                 let now = match order.token.token_id {
                     Some(token_id) => owner_chain(&core.store, token_id)
                         .await
@@ -170,7 +184,7 @@ async fn ask(
                     Some(now) if same_chain(&now, &request.owners) => {
                         return Err((error.into(), in_doubt));
                     }
-                    Some(now) => request.read_again(now),
+                    Some(now) => request.read_again(now, read_at),
                     None => return Err((Fault::unknown_caller().into(), in_doubt)),
                 }
             }
@@ -205,17 +219,43 @@ async fn give_up(core: &Arc<Core>, lease_id: &str, target: &Target, in_doubt: bo
     if let Err(error) = noted {
         // The intent stays and is settled in a while.
         tracing::warn!(lease_id, %error, "could not note that a lease was not made");
+        if in_doubt {
+            // As a lease like any other, if it was made: so it is said again until it is heard.
+            let again = note_ending(core.clone(), ids);
+            core.tasks.spawn(async move {
+                // If not even then: it is settled as what it is.
+                let _ = again.await;
+            });
+        }
     }
     if in_doubt {
         core.errands.nudge(target.id());
     }
 }
 
+/// How long a store that is away is waited for with what nobody is to have. Intents are settled later than that.
+const NOTE_FOR: Duration = Duration::from_secs(120);
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// Notes that these are to end, as soon as the store hears of it. False: it never did.
+async fn note_ending(core: Arc<Core>, ids: [String; 1]) -> bool {
+    let began = Instant::now();
+    let mut stop = core.tasks.stop_signal();
+    while leases::mark_ending(&core.store, &ids).await.is_err() {
+        if began.elapsed() > NOTE_FOR || !stop.sleep(NOTE_EVERY).await {
+            return false;
+        }
+    }
+    true
+}
+
 /// Ends a lease whose client went away before it had its answer.
 pub async fn undo(core: Arc<Core>, lease_id: String, config: ConfigRow) {
     let ids = [lease_id.clone()];
     let undone = async {
-        leases::mark_ending(&core.store, &ids).await?;
+        if !note_ending(core.clone(), ids.clone()).await {
+            return Err(Fault::internal("the store did not hear of it").into());
+        }
         let target = reach_config(&core, &config).await?;
         settle::settle(&core, &target, &ids).await
     };

@@ -29,7 +29,7 @@ pub use folder::list;
 pub use intents::Intents;
 pub use issue::{Made, Order, issue, undo};
 pub use mount::{end_mount, move_mount, path_in_use, role_written};
-pub use owner::{Notice, end_orphaning, end_owner, end_tree, move_owner};
+pub use owner::{Notice, end_orphaning, end_owner, end_owners, end_tree, move_owner};
 pub use reach::{open_details, reach_config, scope};
 pub use recipe::{recipe, recipe_name};
 pub use renew::{Renewal, Renewals, renew};
@@ -63,6 +63,11 @@ impl From<sqlx::Error> for LeaseError {
 }
 
 impl LeaseError {
+    /// True where an end is left to the outbox: nobody could be asked, or whoever was is not fit, and that can be mended.
+    pub fn leaves_it_to_later(&self) -> bool {
+        self.is_absence() || matches!(self, LeaseError::Target(TargetError::Unfit(_)))
+    }
+
     /// True where the target could not be asked, or did not answer.
     pub fn is_absence(&self) -> bool {
         matches!(self, LeaseError::Target(error) if error.is_absence())

@@ -8,12 +8,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::hold::holding;
+use super::reach::RoleAt;
 use super::{LeaseError, reach, recipe, settle};
 use crate::core::Core;
 use crate::logical::Fault;
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::{mounts, roles, unconfirmed};
-use crate::target::{Owner, Target, TargetError};
+use crate::target::{Owner, Refusal, Target, TargetError};
 
 /// Messages claimed at once.
 const BATCH: i64 = 100;
@@ -62,7 +63,7 @@ async fn tell_in_order(
                 put_off(core, &rest, row.attempts, &error).await?;
                 return Err(error);
             }
-            Err(LeaseError::Target(error)) if is_dispensable(row) => {
+            Err(LeaseError::Target(error)) if is_dispensable(row) && is_final(&error) => {
                 tracing::warn!(%target_id, kind = row.kind, %error, "the target refuses a recipe; the next issue will say so");
                 told.push(row.outbox_id);
             }
@@ -83,6 +84,17 @@ async fn tell_in_order(
 /// A refused recipe is the business of whoever wrote it, and shows at the next issue; an end is tried for ever.
 fn is_dispensable(row: &OutboxRow) -> bool {
     matches!(row.kind.as_str(), "define_role" | "drop_role")
+}
+
+/// Whether the same message would be refused again: what the server says of the recipe, not of its own state.
+fn is_final(error: &TargetError) -> bool {
+    match error {
+        TargetError::Refused { refusal, .. } => *refusal != Refusal::NobodyEnforces,
+        TargetError::Sql { sqlstate, .. } => ["0L", "22", "2B", "42"]
+            .iter()
+            .any(|class| sqlstate.starts_with(class)),
+        TargetError::Unreachable { .. } | TargetError::Unknown(_) | TargetError::Unfit(_) => false,
+    }
 }
 
 async fn put_off(
@@ -138,7 +150,7 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
         "end_owner" => {
             let end: EndOwner = read(&row.payload)?;
             for orphan in &end.orphans {
-                move_owner(core, target_id, orphan, row.now_us).await?;
+                move_owner(core, target_id, orphan, row).await?;
             }
             ask(core, target_id, |target| {
                 let owner = end.owner.clone();
@@ -146,7 +158,7 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
             })
             .await
         }
-        "move_owner" => move_owner(core, target_id, &read(&row.payload)?, row.now_us).await,
+        "move_owner" => move_owner(core, target_id, &read(&row.payload)?, row).await,
         "revoke_lease" => {
             let lease_ids = named(row)?;
             let intents = unconfirmed::among(&core.store, &lease_ids).await?;
@@ -163,7 +175,12 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
                 return Ok(());
             };
             let recipe = recipe(&mount.accessor, &role);
-            ask(core, target_id, |target| {
+            let of = RoleAt {
+                mount_id,
+                role: &role.name,
+                db_name: role.db_name(),
+            };
+            reach::ask_for_role(core, target_id, of, |target| {
                 let recipe = recipe.clone();
                 async move { target.define_role(&recipe).await.map(drop) }
             })
@@ -203,25 +220,21 @@ pub(super) async fn revoke(
     .await
 }
 
-/// The least that is left of a token whose end is moved.
-const MOMENT_US: i64 = 1_000_000;
-
 async fn move_owner(
     core: &Core,
     target_id: Uuid,
     moved: &Move,
-    now_us: i64,
+    row: &OutboxRow,
 ) -> Result<(), LeaseError> {
-    // Nothing left is said as a moment: what a target has heard of as ended is ended for ever, and a later message may have been
-    // written meanwhile. A token that has ended has a message of its own.
     let owner = Owner {
         accessor: moved.owner.clone(),
-        ttl_microseconds: moved.expires_at_us.map(|at| (at - now_us).max(MOMENT_US)),
+        ttl_microseconds: moved.expires_at_us.map(|at| at - row.now_us),
         revision: moved.revision,
     };
     ask(core, target_id, |target| {
         let (owner, parent) = (owner.clone(), moved.parent.clone());
-        async move { target.owner_ends(&owner, parent.as_deref()).await }
+        let read_at = row.claimed_at.into();
+        async move { target.owner_ends(&owner, parent.as_deref(), read_at).await }
     })
     .await
 }

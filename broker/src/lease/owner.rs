@@ -81,9 +81,27 @@ pub async fn move_owner(store: &mut PgConnection, token_id: i64) -> Result<Notic
 
 /// Ends a token's tree in a transaction of its own and tells the targets.
 pub async fn end_owner(core: &Arc<Core>, token_id: i64) -> Result<bool, Fault> {
-    let mut store = core.store.begin().await?;
-    let (ended, notice) = end_tree(&mut store, token_id).await?;
-    store.commit().await?;
+    let (ended, notice) = end_and_note(core, token_id).await?;
     notice.deliver(core).await;
     Ok(ended)
+}
+
+/// The same for many, each in a transaction of its own. Whom to tell is for the caller: waited for one by one, a target that is
+/// away would delay the ends of all others.
+pub async fn end_owners(core: &Arc<Core>, token_ids: &[i64]) -> Result<Notice, Fault> {
+    let mut all = Notice::default();
+    for &token_id in token_ids {
+        let (_, notice) = end_and_note(core, token_id).await?;
+        all.targets.extend(notice.targets);
+        // As many as there are targets, not tokens.
+        all = Notice::to(all.targets);
+    }
+    Ok(all)
+}
+
+async fn end_and_note(core: &Arc<Core>, token_id: i64) -> Result<(bool, Notice), Fault> {
+    let mut store = core.store.begin().await?;
+    let done = end_tree(&mut store, token_id).await?;
+    store.commit().await?;
+    Ok(done)
 }

@@ -1,6 +1,7 @@
 //! Ways to a target: through the configuration of a request, or through any that leads there.
 
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -71,7 +72,11 @@ pub async fn reach_config(core: &Core, config: &ConfigRow) -> Result<Target, Lea
     Ok(core.targets.open(&key, &details, &scope)?)
 }
 
-/// Asks a target through the first configuration that gets an answer, live ones first.
+/// No further way to a target is tried after this: all may end at the same closed door.
+const WAYS_FOR: Duration = Duration::from_secs(6);
+
+/// Asks a target through the first configuration that gets an answer, live ones first. Only for what any login may do for the store:
+/// see [`ask_for_role`].
 pub(super) async fn ask<T, Asked>(
     core: &Core,
     target_id: Uuid,
@@ -80,11 +85,61 @@ pub(super) async fn ask<T, Asked>(
 where
     Asked: Future<Output = Result<T, TargetError>> + Send,
 {
+    ask_through(core, target_id, |_| (), call).await
+}
+
+/// A role, as far as it says whose login may speak for it.
+#[derive(Clone, Copy)]
+pub(super) struct RoleAt<'a> {
+    /// Its mount.
+    pub mount_id: Uuid,
+    /// Its name.
+    pub role: &'a str,
+    /// The connection that it names.
+    pub db_name: &'a str,
+}
+
+/// Asks a target for what may define the recipe of a role there. A recipe has the rights of the login that defines it: so only the
+/// connection that the role names is asked, or, where that leads elsewhere by now, those of its mount that allow the role.
+pub(super) async fn ask_for_role<T, Asked>(
+    core: &Core,
+    target_id: Uuid,
+    role: RoleAt<'_>,
+    call: impl Fn(Target) -> Asked + Send,
+) -> Result<T, LeaseError>
+where
+    Asked: Future<Output = Result<T, TargetError>> + Send,
+{
+    let may = |ways: &mut Vec<ConfigRow>| {
+        ways.retain(|config| config.mount_id == role.mount_id && config.allows(role.role));
+        let named = |config: &ConfigRow| config.name == role.db_name;
+        if ways.iter().any(named) {
+            ways.retain(named);
+        }
+    };
+    ask_through(core, target_id, may, call).await
+}
+
+async fn ask_through<T, Asked>(
+    core: &Core,
+    target_id: Uuid,
+    choose: impl Fn(&mut Vec<ConfigRow>) + Send,
+    call: impl Fn(Target) -> Asked + Send,
+) -> Result<T, LeaseError>
+where
+    Asked: Future<Output = Result<T, TargetError>> + Send,
+{
+    let began = Instant::now();
     let mut last = LeaseError::Target(TargetError::Unreachable {
         address: format!("target {target_id}"),
         why: "no configuration leads there".into(),
     });
-    for config in configs::by_target(&core.store, target_id).await? {
+    let mut ways = configs::by_target(&core.store, target_id).await?;
+    choose(&mut ways);
+    for (tried, config) in ways.into_iter().enumerate() {
+        if tried > 0 && began.elapsed() > WAYS_FOR {
+            break;
+        }
         let answer = match reach_config(core, &config).await {
             Ok(target) => call(target).await.map_err(LeaseError::Target),
             Err(error) => Err(error),

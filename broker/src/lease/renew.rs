@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::digest::overtake;
+use super::reach::RoleAt;
 use super::{LeaseError, reach};
 use crate::core::Core;
 use crate::gather::{self, Gather};
@@ -52,7 +53,7 @@ pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, Lease
         };
         match error.refusal() {
             Some(Refusal::UnknownRecipe | Refusal::OtherRecipe) if tries == 1 => {
-                reach::ask(core, renewal.lease.target_id, |target| {
+                reach::ask_for_role(core, renewal.lease.target_id, role_of(renewal), |target| {
                     let name = recipe.name.clone();
                     async move {
                         target.forget_recipe(&name);
@@ -108,5 +109,14 @@ async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Resul
             renewed => return Ok(renewed?),
         }
     }
-    reach::ask(core, renewal.lease.target_id, ask).await
+    reach::ask_for_role(core, renewal.lease.target_id, role_of(renewal), ask).await
+}
+
+/// Whose recipe it is.
+fn role_of<'a>(renewal: &Renewal<'a>) -> RoleAt<'a> {
+    RoleAt {
+        mount_id: renewal.lease.mount_id,
+        role: &renewal.lease.role,
+        db_name: &renewal.config.name,
+    }
 }

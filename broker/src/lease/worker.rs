@@ -2,6 +2,8 @@
 //! mounts that were left half-way, and sweeps up after itself. One task a target, so that a stuck one delays no other; several brokers may do all of it at once.
 
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,9 +12,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::comparison::{self, Comparison};
-use super::{LeaseError, changes, end_owner, mount, outbox, settle};
+use super::{LeaseError, changes, end_owners, mount, outbox, settle};
 use crate::core::Core;
-use crate::store::{leases, owners, sweep, targets};
+use crate::store::{configs, leases, owners, sweep, targets};
 
 /// How often targets are looked for, and token expiry is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -31,6 +33,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 const CONFIRM_EVERY: Duration = Duration::from_millis(200);
 /// How often old rows are swept up.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// A round of work with the store takes no longer, whatever there is to do.
+const STORE_PATIENCE: Duration = Duration::from_secs(120);
 /// Tokens ended in one go.
 const EXPIRED_BATCH: i64 = 200;
 
@@ -49,26 +53,38 @@ pub async fn work(core: Arc<Core>) {
     let mut stop = core.tasks.stop_signal();
     loop {
         if !core.keys.is_sealed() {
-            if let Err(error) = look(&core, &mut tended).await {
-                tracing::warn!(%error, "could not look for targets to tend");
-            }
-            if let Err(error) = end_expired_tokens(&core).await {
-                tracing::warn!(%error, "could not end tokens whose time is up");
-            }
+            in_time("look for targets to tend", look(&core, &mut tended)).await;
+            in_time("end tokens whose time is up", end_expired_tokens(&core)).await;
+            // Ends of mounts take as long as they take, and say that they are at it.
             if let Err(error) = mount::take_up(&core).await {
                 tracing::warn!(%error, "could not look for mounts that were left half-way");
             }
             if swept_at.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
                 swept_at = Some(Instant::now());
-                if let Err(error) = sweep::sweep(&core.store).await {
-                    tracing::warn!(%error, "could not sweep up old rows");
-                }
+                in_time("sweep up old rows", sweep::sweep(&core.store)).await;
+                in_time("let go of connections that are gone", let_go(&core)).await;
             }
         }
         if !stop.sleep(LOOK_EVERY).await {
             return;
         }
     }
+}
+
+/// Waits for work with the store, but not for a store that has fallen silent: nobody else would do the rest.
+async fn in_time<E: Display>(what: &str, work: impl Future<Output = Result<(), E>>) {
+    match tokio::time::timeout(STORE_PATIENCE, work).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "could not {what}"),
+        Err(_) => tracing::warn!("could not {what}: the store does not answer"),
+    }
+}
+
+/// Pools of connections that another broker has deleted, or that are retired and swept up.
+async fn let_go(core: &Core) -> Result<(), sqlx::Error> {
+    let there = configs::ids(&core.store).await?;
+    core.targets.keep_only(&there.into_iter().collect());
+    Ok(())
 }
 
 /// Starts a task for every target that has none, and lets those go that nothing leads to any more.
@@ -148,8 +164,11 @@ async fn round(
 }
 
 async fn end_expired_tokens(core: &Arc<Core>) -> Result<(), crate::logical::Fault> {
-    for token_id in owners::expired(&core.store, EXPIRED_BATCH).await? {
-        end_owner(core, token_id).await?;
-    }
+    let expired = owners::expired(&core.store, EXPIRED_BATCH).await?;
+    let notice = end_owners(core, &expired).await?;
+    // Nobody waits for it, and targets that are away least of all.
+    let telling = core.clone();
+    core.tasks
+        .spawn(async move { notice.deliver(&telling).await });
     Ok(())
 }

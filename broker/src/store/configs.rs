@@ -6,6 +6,8 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
+use crate::glob;
+
 /// `database/config/:name`, with its connection still sealed.
 #[derive(Clone, Debug)]
 pub struct ConfigRow {
@@ -23,6 +25,18 @@ pub struct ConfigRow {
     pub sealed_connection: Vec<u8>,
     /// Grows with every write.
     pub revision: i64,
+}
+
+impl ConfigRow {
+    /// Whether roles of that name may use it (`allowed_roles`, contract 7.2).
+    pub fn allows(&self, role: &str) -> bool {
+        let allowed: Vec<String> = self
+            .settings
+            .get("allowed_roles")
+            .and_then(|list| serde_json::from_value(list.clone()).ok())
+            .unwrap_or_default();
+        glob::allows(&allowed, role)
+    }
 }
 
 /// Table name that sealed details are bound to.
@@ -71,6 +85,19 @@ pub async fn for_update(
     one(store, LOCKED, mount_id, name).await
 }
 
+/// Locks the roles that name a configuration: whoever is to change them locks them before the configuration itself, as intents
+/// hold what they build on in the order mount, role, configuration.
+pub async fn lock_roles(store: &mut PgConnection, mount_id: Uuid, name: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "select from leasehold_broker.database_roles where mount_id = $1 and settings ->> 'db_name' = $2 order by name for update",
+    )
+    .bind(mount_id)
+    .bind(name)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
 async fn one(
     store: impl PgExecutor<'_>,
     statement: &'static str,
@@ -92,6 +119,27 @@ pub async fn by_target(
         .fetch_all(store)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// Live configurations that lead to a target.
+pub async fn live_by_target(
+    store: impl PgExecutor<'_>,
+    target_id: Uuid,
+) -> sqlx::Result<Vec<ConfigRow>> {
+    let rows = sqlx::query(select!(
+        "target_id = $1 and state = 'live' order by config_id"
+    ))
+    .bind(target_id)
+    .fetch_all(store)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// All configurations there are, live and retired, by id.
+pub async fn ids(store: impl PgExecutor<'_>) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar("select config_id from leasehold_broker.database_configs")
+        .fetch_all(store)
+        .await
 }
 
 /// Names of a mount's configurations, sorted.

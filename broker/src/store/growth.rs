@@ -24,10 +24,11 @@ pub enum Table {
 }
 
 impl Table {
+    /// One transaction, as both are sent together: it may take as long as the table is large.
     fn look(self) -> &'static str {
         match self {
-            Table::Tokens => "analyze leasehold_broker.tokens",
-            Table::Leases => "analyze leasehold_broker.leases",
+            Table::Tokens => "set local statement_timeout = 0; analyze leasehold_broker.tokens",
+            Table::Leases => "set local statement_timeout = 0; analyze leasehold_broker.leases",
         }
     }
 }

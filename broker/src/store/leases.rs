@@ -1,11 +1,14 @@
 //! The index of leases: which token, mount and target a lease id belongs to. The lease itself is on its target.
 
+use std::time::Instant;
+
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, Row};
+use sqlx::{PgExecutor, PgPool, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::callers::{Claim, caller_mark};
+use super::connect;
 use super::line::{lives, token_line};
 use super::outbox::{self, OutboxRow};
 use super::unconfirmed::take_out;
@@ -261,13 +264,31 @@ pub struct Below<'a> {
 }
 
 /// An end of these has been accepted, and with it come the messages that tell their target, 500 leases each; they are the
-/// caller's to tell, if `claimed`. `out_of_sight`: nobody is to see these leases any more.
+/// caller's to tell, if `claimed`. `out_of_sight`: nobody is to see these leases any more. However many they are: those that
+/// can not be written down in the usual time get as long as they need.
 pub async fn accept_ends_below(
+    store: &PgPool,
+    below: &Below<'_>,
+    out_of_sight: bool,
+    claimed: bool,
+) -> sqlx::Result<Vec<OutboxRow>> {
+    match accept_below(store, below, out_of_sight, claimed).await {
+        Err(error) if connect::took_too_long(&error) => {}
+        accepted => return accepted,
+    }
+    let mut unhurried = store.begin_with(connect::BEGIN_UNHURRIED).await?;
+    let accepted = accept_below(&mut *unhurried, below, out_of_sight, claimed).await?;
+    unhurried.commit().await?;
+    Ok(accepted)
+}
+
+async fn accept_below(
     store: impl PgExecutor<'_>,
     below: &Below<'_>,
     out_of_sight: bool,
     claimed: bool,
 ) -> sqlx::Result<Vec<OutboxRow>> {
+    let claimed_at = Instant::now();
     let rows = sqlx::query(
         "with held as materialized ( \
              select lease_id from leasehold_broker.leases \
@@ -293,7 +314,7 @@ pub async fn accept_ends_below(
     .bind(below.of_mount)
     .fetch_all(store)
     .await?;
-    outbox::in_order(&rows)
+    outbox::in_order(&rows, claimed_at)
 }
 
 macro_rules! renewed {

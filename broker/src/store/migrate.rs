@@ -5,6 +5,8 @@
 
 use sqlx::{Connection, Executor, PgConnection, PgPool, Row};
 
+use super::connect::BEGIN_UNHURRIED;
+
 /// The schema's steps, in order; their numbers are their positions, from 1.
 static STEPS: &[(&str, &str)] = &[
     ("store", include_str!("../../../sql/broker/0001_store.sql")),
@@ -36,6 +38,14 @@ static STEPS: &[(&str, &str)] = &[
     (
         "mount mark, held",
         include_str!("../../../sql/broker/0009_mount_mark.sql"),
+    ),
+    (
+        "policy mark",
+        include_str!("../../../sql/broker/0010_policy_mark.sql"),
+    ),
+    (
+        "outbox of moves",
+        include_str!("../../../sql/broker/0011_outbox_moves.sql"),
     ),
 ];
 
@@ -76,7 +86,7 @@ const GROUND: [(&str, &str); 2] = [
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await?;
     make_ground(&mut connection).await?;
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(BEGIN_UNHURRIED).await?;
     transaction
         .execute("lock table leasehold_broker.migrations in exclusive mode")
         .await?;

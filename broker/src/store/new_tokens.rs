@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use super::line::{lives, token_line};
 use super::together::together;
 use crate::gather::{self, Gather};
-use crate::warm::{Lent, Warm};
+use crate::warm::{self, Lent, Warm};
 
 /// A token that is to be made.
 #[derive(Clone, Debug, Serialize)]
@@ -126,7 +126,8 @@ impl NewTokens {
         if let Some(made) = together(&self.gather, &self.store, token.clone(), all).await {
             return Ok(made);
         }
-        let made = make_all(self.store.acquire().await?, MAKE, vec![token]).await?;
+        let alone = |store| make_all(store, MAKE, vec![token]);
+        let made = self.store.lend(warm::WRITTEN_WITHIN, alone).await?;
         Ok(made.into_iter().next().flatten().unwrap_or(Made::Orphaned))
     }
 }

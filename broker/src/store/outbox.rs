@@ -1,6 +1,8 @@
 //! What targets have yet to be told: durable, worked off by whichever broker reaches the target. Every row may be told
 //! twice, so no lock is held while a target is asked: a claim is a later `next_attempt_at`.
 
+use std::time::Instant;
+
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -20,21 +22,27 @@ pub struct OutboxRow {
     pub attempts: i32,
     /// The store's clock at the claim, microseconds since the epoch: payloads name instants of that clock.
     pub now_us: i64,
+    /// That instant, or a little before it, by the clock of this process.
+    pub claimed_at: Instant,
 }
+
+/// What ends nothing can wait for what does.
+const MOVE: &str = "move_owner";
 
 /// How long a claim holds if its broker says nothing. What is claimed again while it is being told is told twice.
 pub const CLAIM_SECONDS: i64 = 10;
 
-/// Claims what is due for a target, oldest first.
+/// Claims what is due for a target, oldest first, but moves last: a target that was away for long may have to hear of very many.
 pub async fn claim(
     store: impl PgExecutor<'_>,
     target_id: Uuid,
     limit: i64,
 ) -> sqlx::Result<Vec<OutboxRow>> {
+    let claimed_at = Instant::now();
     let rows = sqlx::query(
         "with due as ( \
              select outbox_id from leasehold_broker.outbox where target_id = $1 and next_attempt_at <= clock_timestamp() \
-              order by outbox_id limit $2 for update skip locked) \
+              order by kind = 'move_owner', outbox_id limit $2 for update skip locked) \
          update leasehold_broker.outbox o set next_attempt_at = clock_timestamp() + $3 * interval '1 second' \
            from due where o.outbox_id = due.outbox_id \
          returning o.outbox_id, o.kind, o.payload, o.attempts, (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us",
@@ -44,11 +52,11 @@ pub async fn claim(
     .bind(CLAIM_SECONDS)
     .fetch_all(store)
     .await?;
-    in_order(&rows)
+    in_order(&rows, claimed_at)
 }
 
-/// Rows as they were claimed, in order of arrival.
-pub(super) fn in_order(rows: &[PgRow]) -> sqlx::Result<Vec<OutboxRow>> {
+/// Rows as they were claimed by a statement that was sent at `claimed_at`, in the order in which they are told.
+pub(super) fn in_order(rows: &[PgRow], claimed_at: Instant) -> sqlx::Result<Vec<OutboxRow>> {
     let mut rows = rows
         .iter()
         .map(|row| {
@@ -58,10 +66,11 @@ pub(super) fn in_order(rows: &[PgRow]) -> sqlx::Result<Vec<OutboxRow>> {
                 payload: row.try_get::<Json<Value>, _>("payload")?.0,
                 attempts: row.try_get("attempts")?,
                 now_us: row.try_get("now_us")?,
+                claimed_at,
             })
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
-    rows.sort_by_key(|row| row.outbox_id);
+    rows.sort_by_key(|row| (row.kind == MOVE, row.outbox_id));
     Ok(rows)
 }
 
@@ -129,6 +138,26 @@ pub async fn add(
     .execute(store)
     .await?;
     Ok(())
+}
+
+/// Tells the targets that have leases of the roles of a connection: whoever their recipes speak for is another by now.
+pub async fn add_for_config(
+    store: impl PgExecutor<'_>,
+    mount_id: Uuid,
+    config_name: &str,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "insert into leasehold_broker.outbox (target_id, kind, payload) \
+         select distinct l.target_id, 'define_role', jsonb_build_object('mount_id', r.mount_id, 'role', r.name) \
+           from leasehold_broker.database_roles r \
+           join leasehold_broker.leases l on l.mount_id = r.mount_id and l.role = r.name \
+          where r.mount_id = $1 and r.settings ->> 'db_name' = $2 \
+         returning target_id",
+    )
+    .bind(mount_id)
+    .bind(config_name)
+    .fetch_all(store)
+    .await
 }
 
 /// Tells the targets that have leases of a role: its recipe has changed, or is gone. Gives back whom. That it is gone is

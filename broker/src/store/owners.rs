@@ -103,6 +103,16 @@ pub async fn moved(store: &mut PgConnection, token_id: i64) -> sqlx::Result<Vec<
         "revision": row.try_get::<i64, _>("revision")?,
         "expires_at_us": row.try_get::<Option<i64>, _>("expires_at_us")?,
     });
+    // What was not told yet of an earlier end need not be: a target that is away for long hears the last one only. One that is
+    // being told right now may go, too: this comes after it.
+    sqlx::query(
+        "delete from leasehold_broker.outbox where outbox_id in ( \
+             select outbox_id from leasehold_broker.outbox \
+              where kind = 'move_owner' and payload ->> 'owner' = $1 for update skip locked)",
+    )
+    .bind(row.try_get::<String, _>("accessor")?)
+    .execute(&mut *store)
+    .await?;
     let family = family(store, &[token_id]).await?;
     tell(store, &family, "move_owner", payload).await
 }
@@ -118,12 +128,14 @@ pub async fn expired(store: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec
     .await
 }
 
-/// Forgets tokens that ended a day ago: every target has heard by then, and keeps its own word for as long.
+/// Forgets tokens that ended a day ago: every target has heard by then, and keeps its own word for as long. Not those that a lease
+/// still belongs to, on a target that is away: without its token it would look alive.
 pub async fn prune(store: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
     let done = sqlx::query(
         "delete from leasehold_broker.tokens where token_id in ( \
-             select token_id from leasehold_broker.tokens where ended_at < now() - interval '1 day' \
-              order by ended_at limit $1)",
+             select t.token_id from leasehold_broker.tokens t where t.ended_at < now() - interval '1 day' \
+                and not exists (select from leasehold_broker.leases l where l.token_id = t.token_id) \
+              order by t.ended_at limit $1)",
     )
     .bind(limit)
     .execute(store)
@@ -131,10 +143,12 @@ pub async fn prune(store: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> 
     Ok(done.rows_affected())
 }
 
+/// What follows in the transaction takes as long as the token's tree is large.
 async fn end_one(store: &mut PgConnection, token_id: i64) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
         "update leasehold_broker.tokens set ended_at = clock_timestamp(), revision = revision + 1 \
-          where token_id = $1 and ended_at is null returning accessor",
+          where token_id = $1 and ended_at is null \
+         returning accessor, set_config('statement_timeout', '0', true)",
     )
     .bind(token_id)
     .fetch_optional(store)

@@ -19,6 +19,14 @@ pub struct RoleRow {
     pub revision: i64,
 }
 
+impl RoleRow {
+    /// The connection that it names.
+    pub fn db_name(&self) -> &str {
+        let name = self.settings.get("db_name");
+        name.and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
 fn read(row: &PgRow) -> sqlx::Result<RoleRow> {
     Ok(RoleRow {
         name: row.try_get("name")?,

@@ -84,23 +84,34 @@ pub async fn lock(store: &mut PgConnection, token_id: i64) -> sqlx::Result<Optio
     row.as_ref().map(from_row).transpose()
 }
 
-/// Gives a token another end, counted from `renewed_at`.
-pub async fn renew(
-    store: impl PgExecutor<'_>,
-    token_id: i64,
-    renewed_at: OffsetDateTime,
-    ttl_microseconds: i64,
-    ttl_seconds: i64,
-) -> sqlx::Result<()> {
+/// Another end of a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    /// Which.
+    pub token_id: i64,
+    /// From when on the TTL counts.
+    pub renewed_at: OffsetDateTime,
+    /// What is granted.
+    pub ttl_microseconds: i64,
+    /// Whole seconds of it.
+    pub ttl_seconds: i64,
+    /// How long it may live at all, from its issue, to the microsecond; None = while it is renewed.
+    pub hard_stop_microseconds: Option<i64>,
+}
+
+/// Gives a token another end.
+pub async fn renew(store: impl PgExecutor<'_>, renewal: &Renewal) -> sqlx::Result<()> {
     sqlx::query(
         "update leasehold_broker.tokens \
-            set expires_at = $2 + $3 * interval '1 microsecond', ttl_seconds = $4, last_renewed_at = $2, revision = revision + 1 \
+            set expires_at = least($2 + $3 * interval '1 microsecond', issued_at + $5 * interval '1 microsecond'), \
+                ttl_seconds = $4, last_renewed_at = $2, revision = revision + 1 \
           where token_id = $1 and ended_at is null",
     )
-    .bind(token_id)
-    .bind(renewed_at)
-    .bind(ttl_microseconds)
-    .bind(ttl_seconds)
+    .bind(renewal.token_id)
+    .bind(renewal.renewed_at)
+    .bind(renewal.ttl_microseconds)
+    .bind(renewal.ttl_seconds)
+    .bind(renewal.hard_stop_microseconds)
     .execute(store)
     .await?;
     Ok(())

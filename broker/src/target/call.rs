@@ -91,14 +91,18 @@ impl Target {
         R: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
         let inner = &self.0;
-        // The pool tries a server that refuses connections again and again; nobody is to wait for that.
-        let acquired = tokio::select! {
+        let failed = |error| unreachable(&inner.address, &error, None);
+        let refused = inner.greetings.next_refusal();
+        // The pool tries a server that refuses connections, or that is not the right one, again and again; nobody is to wait
+        // for that.
+        let mut connection = tokio::select! {
+            biased;
             acquired = timeout_at(deadline, inner.warm.acquire()) => {
-                acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+                acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed)
             }
-            refused = inner.knock.until_refused() => Err(sqlx::Error::Io(refused)),
-        };
-        let mut connection = acquired.map_err(|error| unreachable(&inner.address, &error, None))?;
+            refusal = refused => Err(refusal),
+            nobody = inner.knock.until_refused() => Err(failed(sqlx::Error::Io(nobody))),
+        }?;
         match timeout_at(deadline, query.fetch_all(&mut *connection)).await {
             Ok(Ok(rows)) => {
                 connection.keep();

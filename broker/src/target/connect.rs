@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::Connection;
 use sqlx::PgConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
+use super::greeting::Greetings;
 use super::knock::Knock;
+use super::tls;
 use super::verb::{renewals, together};
 use super::{ConnectionDetails, Inner, Scope, Target, TargetError};
 use crate::warm::Warm;
@@ -25,8 +26,6 @@ const PROBE_AFTER: Duration = Duration::from_millis(50);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a caller waits for a connection of the pool.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Iterations of PostgreSQL's own verifiers unless `scram_iterations` says otherwise.
-const ITERATIONS: u32 = 4_096;
 
 /// Options and a name for messages (without secrets).
 pub(super) struct Door {
@@ -52,7 +51,6 @@ pub(super) fn door(details: &ConnectionDetails) -> Result<Door, TargetError> {
         .password(parts.password.as_ref().map_or("", |p| p.expose()))
         .database(&database)
         .application_name("leasehold")
-        .ssl_mode(PgSslMode::Prefer)
         .disable_statement_logging();
     options = match parts.host.starts_with('/') {
         true => options.socket(&parts.host),
@@ -63,35 +61,24 @@ pub(super) fn door(details: &ConnectionDetails) -> Result<Door, TargetError> {
         ("statement_timeout".to_owned(), STATEMENT_TIMEOUT.to_owned()),
         ("search_path".to_owned(), "pg_catalog".to_owned()),
     ];
+    options = tls::protect(options, &parts, details).map_err(unfit)?;
     for (key, value) in parts.parameters {
+        if tls::PARAMETERS.contains(&key.as_str()) {
+            continue;
+        }
         options = match key.as_str() {
-            "sslmode" => match value.parse() {
-                Ok(mode) => options.ssl_mode(mode),
-                Err(_) => return Err(unfit(format!("sslmode {value:?} is not one of disable, allow, prefer, require, verify-ca, verify-full"))),
-            },
-            "sslrootcert" => options.ssl_root_cert(value),
-            "sslcert" => options.ssl_client_cert(value),
-            "sslkey" => options.ssl_client_key(value),
             "application_name" => options.application_name(&value),
             // Of the client library, not of the server; nothing here depends on them.
-            "connect_timeout" | "target_session_attrs" | "gssencmode" | "channel_binding"
-            | "keepalives" | "keepalives_idle" | "keepalives_interval" | "keepalives_count"
-            | "tcp_user_timeout" | "sslcompression" | "sslsni" | "krbsrvname" | "passfile"
-            | "service" | "client_encoding" | "fallback_application_name" => options,
+            "connect_timeout" | "target_session_attrs" | "keepalives" | "keepalives_idle"
+            | "keepalives_interval" | "keepalives_count" | "tcp_user_timeout" | "sslcompression"
+            | "sslsni" | "krbsrvname" | "passfile" | "service" | "client_encoding"
+            | "fallback_application_name" => options,
             "options" => return Err(unfit("\"options\" is not supported in connection_url; give settings as parameters of their own".into())),
             _ => {
                 settings.push((key, value));
                 options
             }
         };
-    }
-    if let Some(pem) = &details.tls_ca {
-        options = options.ssl_root_cert_from_pem(pem.clone().into_bytes());
-    }
-    if let (Some(certificate), Some(key)) = (&details.tls_certificate, &details.private_key) {
-        options = options
-            .ssl_client_cert_from_pem(certificate)
-            .ssl_client_key_from_pem(key.expose());
     }
     Ok(Door {
         options: options.options(settings),
@@ -151,8 +138,12 @@ pub(super) fn pool(
     scope: &Scope,
 ) -> Result<Target, TargetError> {
     let door = door(details)?;
-    let iterations = Arc::new(AtomicU32::new(ITERATIONS));
-    let greeted = (scope.clone(), iterations.clone());
+    let greetings = Arc::new(Greetings::new(
+        target_id,
+        scope.clone(),
+        door.address.clone(),
+    ));
+    let greeting = greetings.clone();
     let pool = PgPoolOptions::new()
         .max_connections(details.max_open_connections)
         .min_connections(0)
@@ -171,12 +162,8 @@ pub(super) fn pool(
             })
         })
         .after_connect(move |connection, _| {
-            let (scope, iterations) = greeted.clone();
-            Box::pin(async move {
-                let used = greet(connection, target_id, &scope).await?;
-                iterations.store(used, Ordering::Relaxed);
-                Ok(())
-            })
+            let greeting = greeting.clone();
+            Box::pin(async move { greeting.greet(connection).await })
         })
         .connect_lazy_with(door.options);
     Ok(Target(Arc::new(Inner {
@@ -185,47 +172,9 @@ pub(super) fn pool(
         warm: Warm::new(pool, details.max_open_connections as usize, PROBE_AFTER),
         address: door.address,
         knock: door.knock,
-        iterations,
+        greetings,
         recipes: Mutex::default(),
         issues: together(),
         renewals: renewals(),
     })))
-}
-
-/// Checks the installation, shows the key; gives back the server's iteration count.
-async fn greet(
-    connection: &mut PgConnection,
-    target_id: Uuid,
-    scope: &Scope,
-) -> Result<u32, sqlx::Error> {
-    let (found, iterations): (Uuid, i32) = sqlx::query_as(
-        "select installation, coalesce(current_setting('scram_iterations', true)::int, 4096) from leasehold.installation()",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if found != target_id {
-        return Err(sqlx::Error::Configuration(
-            "this address leads to another installation of the extension than the one the configuration was verified with; \
-             write the configuration again if that is meant"
-                .into(),
-        ));
-    }
-    register(connection, scope, target_id).await?;
-    Ok(u32::try_from(iterations)
-        .unwrap_or(ITERATIONS)
-        .max(ITERATIONS))
-}
-
-/// Makes this connection's login one of the scope's.
-pub(super) async fn register(
-    connection: &mut PgConnection,
-    scope: &Scope,
-    installation: Uuid,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("select leasehold.register_scope($1, $2)")
-        .bind(scope.name())
-        .bind(scope.key_at(installation).expose())
-        .execute(connection)
-        .await
-        .map(drop)
 }

@@ -44,6 +44,48 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, ConnectionStringError> {
     Err(ConnectionStringError(why.into()))
 }
 
+/// What the text is, before it is known whether it makes sense.
+enum Form<'a> {
+    /// What follows the scheme.
+    Url(&'a str),
+    Dsn(Vec<DsnPair>),
+    /// Looks like one of them and is not: another scheme, keys that are no words. Where its secrets are is not known.
+    Foreign,
+    /// Nothing like it.
+    Neither,
+}
+
+fn form(text: &str) -> Form<'_> {
+    if let Some(rest) = after_scheme(text) {
+        return Form::Url(rest);
+    }
+    match dsn_pairs(text) {
+        Some(pairs) if pairs.iter().all(|pair| is_key(&pair.key)) => Form::Dsn(pairs),
+        Some(_) => Form::Foreign,
+        None if text.contains("://") => Form::Foreign,
+        None => Form::Neither,
+    }
+}
+
+/// A parameter's name, or that of a setting with its prefix.
+fn is_key(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+}
+
+/// Refuses a template that looks like a connection string of somebody else's: taken for pairs, all of it would become the name
+/// of a parameter, and be sent to whatever server is nearest. A text that is nothing like one is told when it is used.
+pub fn check_form(template: &str) -> Result<(), ConnectionStringError> {
+    match form(template) {
+        Form::Foreign => refuse(
+            "give a URL that begins with postgresql:// or postgres://, or words with values as in host=… user=… dbname=…",
+        ),
+        Form::Url(_) | Form::Dsn(_) | Form::Neither => Ok(()),
+    }
+}
+
 fn after_scheme(text: &str) -> Option<&str> {
     ["postgresql://", "postgres://"]
         .iter()
@@ -71,11 +113,10 @@ pub fn parse(
 }
 
 fn pairs(text: &str) -> Result<Vec<(String, String)>, ConnectionStringError> {
-    match after_scheme(text) {
-        Some(rest) => url_pairs(rest),
-        None => dsn_pairs(text)
-            .map(|found| found.into_iter().map(|p| (p.key, p.value)).collect())
-            .ok_or_else(|| ConnectionStringError("invalid keyword/value".into())),
+    match form(text) {
+        Form::Url(rest) => url_pairs(rest),
+        Form::Dsn(found) => Ok(found.into_iter().map(|p| (p.key, p.value)).collect()),
+        Form::Foreign | Form::Neither => refuse("invalid keyword/value"),
     }
 }
 
@@ -223,25 +264,49 @@ fn dsn_pairs(text: &str) -> Option<Vec<DsnPair>> {
     Some(found)
 }
 
-/// True if a URL holds a password of its own rather than a placeholder (contract 7.2: the warning is for URLs only).
-pub fn has_literal_password(template: &str) -> bool {
-    after_scheme(template).is_some() && redact(template) != template
+/// What stands in a password's place.
+const MASK: &str = "xxxxx";
+
+fn is_literal(value: &str) -> bool {
+    !value.is_empty() && value != "{{password}}"
 }
 
-/// The text as reads show it: any password in it replaced by `xxxxx`, everything else verbatim.
+/// True if a URL holds a password of its own rather than a placeholder (contract 7.2: the warning is for URLs only).
+pub fn has_literal_password(template: &str) -> bool {
+    after_scheme(template).is_some_and(|rest| masked_url(template, rest) != template)
+}
+
+/// The text as reads show it: any password in it replaced by `xxxxx`, everything else verbatim. All of a text that can not be
+/// taken apart: nothing says where its password is.
 pub fn redact(template: &str) -> String {
-    const MASK: &str = "xxxxx";
-    let literal = |value: &str| !value.is_empty() && value != "{{password}}";
-    let Some(rest) = after_scheme(template) else {
-        let mut masked = template.to_owned();
-        // A text that is no connection string says nothing about where its password is; none was ever used from it.
-        for pair in dsn_pairs(template).unwrap_or_default().into_iter().rev() {
-            if pair.key == "password" && literal(&pair.value) {
-                masked.replace_range(pair.span, MASK);
-            }
+    match form(template) {
+        Form::Url(rest) if is_clear(rest) => masked_url(template, rest),
+        Form::Dsn(pairs) => masked_dsn(template, pairs),
+        Form::Url(_) | Form::Foreign | Form::Neither => MASK.into(),
+    }
+}
+
+/// False where a password that holds a slash, unescaped, would pass for a port and a path.
+fn is_clear(rest: &str) -> bool {
+    let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit());
+    url_pairs(rest).is_ok_and(|pairs| {
+        pairs
+            .iter()
+            .all(|(key, value)| key != "port" || is_number(value))
+    })
+}
+
+fn masked_dsn(template: &str, pairs: Vec<DsnPair>) -> String {
+    let mut masked = template.to_owned();
+    for pair in pairs.into_iter().rev() {
+        if pair.key == "password" && is_literal(&pair.value) {
+            masked.replace_range(pair.span, MASK);
         }
-        return masked;
-    };
+    }
+    masked
+}
+
+fn masked_url(template: &str, rest: &str) -> String {
     let scheme = &template[..template.len() - rest.len()];
     let (head, query) = match rest.split_once('?') {
         Some((head, query)) => (head, Some(query)),
@@ -253,7 +318,7 @@ pub fn redact(template: &str) -> String {
     };
     let authority = match authority.rsplit_once('@') {
         Some((userinfo, address)) => match userinfo.split_once(':') {
-            Some((user, password)) if literal(password) => format!("{user}:{MASK}@{address}"),
+            Some((user, password)) if is_literal(password) => format!("{user}:{MASK}@{address}"),
             _ => authority.to_owned(),
         },
         None => authority.to_owned(),
@@ -262,7 +327,7 @@ pub fn redact(template: &str) -> String {
         query
             .split('&')
             .map(|pair| match pair.split_once('=') {
-                Some(("password", value)) if literal(value) => format!("password={MASK}"),
+                Some(("password", value)) if is_literal(value) => format!("password={MASK}"),
                 _ => pair.to_owned(),
             })
             .collect::<Vec<_>>()
@@ -366,9 +431,10 @@ mod tests {
     fn passwords_are_masked_and_nothing_else_changes() {
         for verbatim in [
             "postgresql://{{username}}:{{password}}@h/db?sslmode=disable",
+            "postgresql://{{username}}:{{password}}@{{username}}:1/{{username}}",
             "host=h port=1 user={{username}} password={{password}} dbname=x",
             "postgres://u@h/db",
-            "not a url",
+            "postgres://u@h1:1,h2:2/db",
         ] {
             check_redacted(verbatim, verbatim);
             assert!(!has_literal_password(verbatim));
@@ -385,5 +451,53 @@ mod tests {
         );
         assert!(has_literal_password("postgres://u:secret@h:1/db"));
         assert!(!has_literal_password("host=h password=x"));
+    }
+
+    #[test]
+    fn nothing_is_shown_of_what_can_not_be_taken_apart() {
+        for unreadable in [
+            "not a url",
+            "postgresq://u:secret@h/db?sslmode=disable",
+            "jdbc:postgresql://h/db?user=u&password=secret",
+            "host=h password='secret",
+            "postgres://u:sec/ret@h/db",
+        ] {
+            check_redacted(unreadable, MASK);
+        }
+        assert!(!has_literal_password("not a url"));
+        assert!(has_literal_password("postgres://u:sec%ret@h/db"));
+    }
+
+    #[test]
+    fn connection_strings_of_others_are_refused() {
+        for foreign in [
+            "postgresq://u:secret@h/db?sslmode=disable",
+            "postgresq://u:secret@h/db",
+            " postgres://u:secret@h/db?sslmode=disable",
+            "POSTGRES://u:secret@h/db",
+            "jdbc:postgresql://h/db?user=u&password=secret",
+            "mysql://u:secret@h",
+            "host=h us-er=u",
+            "1host=h",
+        ] {
+            let refused = check_form(foreign).expect_err(foreign).to_string();
+            assert!(
+                refused.starts_with("cannot parse connection url: give a URL"),
+                "{refused}"
+            );
+            assert!(!refused.contains("secret"), "{refused}");
+            assert!(
+                show(foreign, "u", "p", false).starts_with("cannot parse"),
+                "{foreign}"
+            );
+        }
+        for ours in [
+            "postgres://u:secret@h/db?a=b://c",
+            "host=h password='a://b' app.setting_1=x _x=y",
+            "not a url",
+            "{{password}}",
+        ] {
+            assert_eq!(check_form(ours), Ok(()), "{ours}");
+        }
     }
 }

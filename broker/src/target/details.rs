@@ -56,6 +56,7 @@ impl ConnectionDetails {
         if connection_url.is_empty() {
             return Err("connection_url cannot be empty".into());
         }
+        connection_string::check_form(&connection_url).map_err(|error| error.to_string())?;
         let username = text("username")?;
         let password = text("password")?;
         if [&username, &password]
@@ -185,6 +186,14 @@ mod tests {
             json!({"connection_url": 5}),
             Err("cannot parse connection url: it is not a string"),
         );
+        check(
+            json!({"connection_url": "postgresq://u:secret@h/db?sslmode=disable"}),
+            Err(
+                "cannot parse connection url: give a URL that begins with postgresql:// or postgres://, or words with values as \
+                 in host=… user=… dbname=…",
+            ),
+        );
+        check(json!({"connection_url": "not a url"}), Ok(4));
         check(json!({"connection_url": url}), Ok(4));
         check(
             json!({"connection_url": url, "max_open_connections": "7"}),

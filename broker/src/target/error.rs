@@ -48,6 +48,10 @@ impl Refusal {
     }
 }
 
+/// What SQLSTATEs begin with that may pass: a server that only reads for now, serialisation, resources, locks, operator, system,
+/// internal.
+const PASSING: [&str; 7] = ["25006", "40", "53", "55", "57", "58", "XX"];
+
 /// A call that did not succeed. Messages hold no secret: neither connection strings nor verifiers.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TargetError {
@@ -103,6 +107,12 @@ impl TargetError {
     /// True where the call was rolled back for the sake of others (SQLSTATE class 40): it may be sent again.
     pub fn is_contention(&self) -> bool {
         matches!(self, TargetError::Sql { sqlstate, .. } if sqlstate.starts_with("40"))
+    }
+
+    /// True where the server said no for a reason that may pass: the same call may go well later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, TargetError::Sql { sqlstate, .. }
+            if PASSING.iter().any(|class| sqlstate.starts_with(class)))
     }
 
     /// What a failed call says.

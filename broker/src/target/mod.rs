@@ -9,13 +9,14 @@ mod connect;
 pub mod connection_string;
 mod details;
 mod error;
+mod greeting;
 mod knock;
 mod scope;
+mod tls;
 mod verb;
 mod verify;
 
-use std::collections::HashMap;
-use std::sync::atomic::AtomicU32;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
@@ -43,7 +44,7 @@ struct Inner {
     warm: Warm,
     address: String,
     knock: knock::Knock,
-    iterations: Arc<AtomicU32>,
+    greetings: Arc<greeting::Greetings>,
     recipes: Mutex<HashMap<String, Defined>>,
     issues: Arc<verb::Together>,
     renewals: Arc<verb::Renewals>,
@@ -62,7 +63,7 @@ impl Target {
     /// Iterations of the server's own verifiers: what ours must use, or logins of leases could be told apart.
     /// The server's default until a connection has been made.
     pub fn iterations(&self) -> u32 {
-        self.0.iterations.load(std::sync::atomic::Ordering::Relaxed)
+        self.0.greetings.iterations()
     }
 }
 
@@ -109,9 +110,46 @@ impl Targets {
         self.lock().remove(&config_id);
     }
 
+    /// Lets the pools go of all configurations but these: of one that is gone, whoever took it away, no connection is to stay
+    /// open. Not closed either, as by [`Targets::forget`].
+    pub fn keep_only(&self, configs: &HashSet<Uuid>) {
+        self.lock()
+            .retain(|config_id, _| configs.contains(config_id));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (i64, Target)>> {
         self.0
             .lock()
             .expect("nothing panics while it holds the map of pools")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::secret::Password;
+
+    #[tokio::test]
+    async fn pools_of_configurations_that_are_gone_are_let_go() {
+        let details = json!({ "connection_url": "host=127.0.0.1 port=1" });
+        let details = details.as_object().expect("an object");
+        let details = ConnectionDetails::parse(details).expect("well-formed details");
+        let scope = Scope::new("store".into(), Password::new("secret"));
+        let targets = Targets::default();
+        let [kept, gone] = [1, 2].map(|number| Key {
+            config_id: Uuid::from_u128(number),
+            revision: 1,
+            target_id: Uuid::nil(),
+        });
+        for key in [&kept, &gone] {
+            targets
+                .open(key, &details, &scope)
+                .expect("it connects lazily");
+        }
+        targets.keep_only(&HashSet::from([kept.config_id]));
+        assert!(targets.get(&kept).is_some());
+        assert!(targets.get(&gone).is_none());
     }
 }

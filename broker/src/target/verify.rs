@@ -3,14 +3,15 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::connect::{door, register, single};
+use super::connect::{door, single};
+use super::greeting::register;
 use super::{ConnectionDetails, Scope, TargetError};
 
 /// The seam this broker speaks.
 const API_VERSION: i32 = 1;
 
 /// What verification found out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The uuid of the extension's installation.
     pub target_id: Uuid,
@@ -26,7 +27,8 @@ impl Verified {
         unfit(format!(
             "other connections lead to another server or database with the same installation of the extension, {}. If this is a \
              copy of that one, give it one of its own; as a superuser, run: SECURITY LABEL FOR leasehold ON DATABASE … IS \
-             'another uuid'; if it has taken its place, delete those connections first",
+             'another uuid'; if it has taken its place, write those connections so that they lead here too, with \
+             verify_connection=false, or delete them, and write this one again",
             self.target_id
         ))
     }
@@ -82,12 +84,13 @@ async fn check(connection: &mut PgConnection, scope: &Scope) -> Result<Verified,
              ALTER SYSTEM SET shared_preload_libraries = 'leasehold'; (beside what is in it already), then restart the server",
         ));
     }
-    let (target_id, system_identifier, database_oid): (Uuid, String, i64) = sqlx::query_as(
+    let (installation, system_identifier, database_oid): (Option<Uuid>, String, i64) = sqlx::query_as(
         "select installation, system_identifier::text, database_oid::bigint from leasehold.installation()",
     )
     .fetch_one(&mut *connection)
     .await
     .map_err(TargetError::of_call)?;
+    let target_id = installation.ok_or_else(|| lost_label("the id of its installation"))?;
     register(connection, scope, target_id)
         .await
         .map_err(TargetError::of_call)?;
@@ -96,6 +99,14 @@ async fn check(connection: &mut PgConnection, scope: &Scope) -> Result<Verified,
         system_identifier,
         database_oid,
     })
+}
+
+/// Without its label a database has no installation: nobody enforces there, and no broker knows it.
+pub(super) fn lost_label(installation: &str) -> TargetError {
+    unfit(format!(
+        "the database has lost its label; put it back, as a superuser, run there: SECURITY LABEL FOR leasehold ON DATABASE … IS \
+         '{installation}';"
+    ))
 }
 
 /// A superuser may everything; any other login needs to be an issuer. Whether it may define recipes shows when it does:

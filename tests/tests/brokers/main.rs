@@ -2,11 +2,15 @@
 //! story. One executable, so that what one test waits for passes while another one works.
 
 mod children;
+mod connections;
 mod crash_steps;
 mod halfway;
 mod intents;
+mod keys;
+mod overlapping;
 mod owners;
 mod remembered;
 mod restore;
 mod several;
+mod speakers;
 mod upgrade;

@@ -94,11 +94,27 @@ fn a_token_that_was_renewed_twice_lives_on_where_the_first_news_comes_late() -> 
     let here = scene.engine.seen_by(&holder);
     let (_, login) = here.issue("r")?;
     scene.target.stop(Stop::Fast)?;
+    let in_store = |text: &str| scene.store.psql_in("store", text);
     for increment in ["6s", "1h"] {
         holder
             .post("auth/token/renew-self", json!({ "increment": increment }))?
             .expect(200)?;
+        in_store(
+            "create table if not exists first as select target_id, kind, payload from leasehold_broker.outbox",
+        )?;
     }
+    // However often it is renewed meanwhile, there is one message.
+    assert_eq!(
+        in_store("select count(*) from leasehold_broker.outbox")?,
+        "1"
+    );
+    // Somebody may be telling the first one still.
+    in_store(
+        "insert into leasehold_broker.outbox (target_id, kind, payload) select target_id, kind, payload from first;
+         with second as (delete from leasehold_broker.outbox
+                          where outbox_id = (select min(outbox_id) from leasehold_broker.outbox) returning target_id, kind, payload)
+         insert into leasehold_broker.outbox (target_id, kind, payload) select * from second",
+    )?;
     // The first of the two ends has passed before the target hears of either.
     std::thread::sleep(Duration::from_secs(7));
     // It hears of them together: each is tried again in its own time otherwise.

@@ -40,7 +40,7 @@ fn store_of_an_earlier_version(cluster: &Cluster, steps: usize, content: &str) -
     ensure!(files.len() > steps, "there is no later step");
     for (version, file) in (1..).zip(files.iter().take(steps)) {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        cluster.psql_in("store", &text)?;
+        cluster.psql_in("store", &format!("begin; {text}; commit"))?;
         cluster.psql_in(
             "store",
             &format!("insert into leasehold_broker.migrations (version, name) values ({version}, 'as a test')"),
@@ -87,5 +87,35 @@ fn a_broker_from_before_an_upgrade_issues_nothing_more() -> Result<()> {
     );
     let told = refused.err().context("it was written down")?;
     ensure!(format!("{told:#}").contains("issued_at"), "{told:#}");
+    Ok(())
+}
+
+/// The last step under which policies had no marks.
+const BEFORE_POLICY_MARKS: usize = 9;
+
+#[test]
+fn policies_have_marks_whoever_writes_them() -> Result<()> {
+    let cluster = upgraded(
+        BEFORE_POLICY_MARKS,
+        "insert into leasehold_broker.policies (name, text) values ('a', ''), ('b', '')",
+    )?;
+    let different =
+        "select count(distinct mark) from leasehold_broker.policies where name in ('a', 'b')";
+    assert_eq!(cluster.psql_in("store", different)?, "2");
+    let mark = || {
+        cluster.psql_in(
+            "store",
+            "select mark from leasehold_broker.policies where name = 'a'",
+        )
+    };
+    let before = mark()?;
+    // As a broker of the former version writes one.
+    cluster.psql_in(
+        "store",
+        "insert into leasehold_broker.policies (name, text) values ('a', 'x') \
+         on conflict (name) do update set text = excluded.text, changed_at = now(), \
+             revision = nextval('leasehold_broker.policy_revision')",
+    )?;
+    ensure!(mark()? != before, "the mark is still {before}");
     Ok(())
 }

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::connection::{merge_details, merge_settings};
+use super::connection::{merge_details, merge_settings, warned, warnings};
 use super::fault::of_verification;
+use super::moved::has_moved;
 use crate::core::Core;
 use crate::fields::FieldType;
 use crate::lease;
@@ -12,8 +13,7 @@ use crate::logical::{
     Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response, RunFuture,
 };
 use crate::store::configs::{self, ConfigRow};
-use crate::store::{mounts, roles, targets};
-use crate::target::connection_string::has_literal_password;
+use crate::store::{mounts, outbox, roles, targets};
 use crate::target::{ConnectionDetails, Verified, redacted, verify};
 use crate::template::Template;
 
@@ -146,19 +146,20 @@ async fn write(call: &Call<'_>) -> Outcome {
     for _ in 0..TRIES {
         let before = find(call).await?;
         let draft = draft(call, before.as_ref()).await?;
-        let literal = draft
-            .details
-            .get("connection_url")
-            .and_then(Value::as_str)
-            .is_some_and(has_literal_password);
-        if !keep(call, before.as_ref(), draft).await? {
-            continue;
+        let warnings = warnings(call, &draft.details);
+        match keep(call, before.as_ref(), draft).await {
+            Ok(Kept::Written) => return Ok(warned(warnings)),
+            Ok(Kept::Stale) => {}
+            Ok(Kept::Elsewhere(found)) => {
+                let own = before.map(|row| row.config_id);
+                if !has_moved(call.core, &found, own).await? {
+                    return Err(refuse(of_verification(&found.as_copy())));
+                }
+            }
+            Err(Undone::Store(error)) if is_deadlock(&error) => {}
+            Err(Undone::Store(error)) => return Err(error.into()),
+            Err(Undone::Fault(fault)) => return Err(fault),
         }
-        return Ok(literal.then(|| {
-            Response::default().warn(
-                "Password found in connection_url, use a templated url to enable root rotation and prevent read access to password information.",
-            )
-        }));
     }
     Err(Fault::raw(
         500,
@@ -204,24 +205,60 @@ fn refuse(why: String) -> Fault {
     Fault::bad(format!("error creating database object: {why}"))
 }
 
-/// Writes a draft down. False: the configuration is not what it was when the draft was made.
-async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Result<bool, Fault> {
+/// What became of a draft.
+enum Kept {
+    Written,
+    /// The configuration is not what it was when the draft was made.
+    Stale,
+    /// The store knows that installation as another server or database.
+    Elsewhere(Verified),
+}
+
+/// Why a draft was not kept.
+enum Undone {
+    Store(sqlx::Error),
+    Fault(Fault),
+}
+
+impl From<sqlx::Error> for Undone {
+    fn from(error: sqlx::Error) -> Self {
+        Undone::Store(error)
+    }
+}
+
+impl From<Fault> for Undone {
+    fn from(fault: Fault) -> Self {
+        Undone::Fault(fault)
+    }
+}
+
+/// Rolled back by the server to let somebody else pass.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("40P01")
+}
+
+/// Writes a draft down. What intents hold is locked in their order: mount, roles, configuration.
+async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Result<Kept, Undone> {
     let (core, mount_id, name) = (call.core, call.mount.mount_id, call.capture("name"));
     let mut store = core.store.begin().await?;
     if !mounts::hold_active(&mut *store, mount_id).await? {
-        return Err(Fault::no_route(&call.request.path));
+        return Err(Fault::no_route(&call.request.path).into());
+    }
+    if draft.details_changed {
+        configs::lock_roles(&mut store, mount_id, name).await?;
     }
     let now = configs::for_update(&mut store, mount_id, name).await?;
     let revision = |row: Option<&ConfigRow>| row.map(|row| (row.config_id, row.revision));
     if revision(now.as_ref()) != revision(before) {
-        return Ok(false);
+        return Ok(Kept::Stale);
     }
-    let target_id = match &draft.verified {
+    let target_id = match draft.verified {
         Some(found) => {
             let (id, oid) = (&found.system_identifier, found.database_oid);
             let own = now.as_ref().map(|row| row.config_id);
             if !targets::see(&mut *store, found.target_id, id, oid, own).await? {
-                return Err(refuse(of_verification(&found.as_copy())));
+                return Ok(Kept::Elsewhere(found));
             }
             Some(found.target_id)
         }
@@ -251,18 +288,24 @@ async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Resu
         (None, None) => {
             if configs::insert(&mut *store, &row).await.is_err() {
                 // Somebody else made it first.
-                return Ok(false);
+                return Ok(Kept::Stale);
             }
         }
     }
+    let mut told = Vec::new();
     if draft.details_changed {
         roles::renew_revisions(&mut store, mount_id, name).await?;
+        // Endings use the recipe of now: as whom the old login defined it, it may not be there any more.
+        told = outbox::add_for_config(&mut *store, mount_id, name).await?;
     }
     store.commit().await?;
+    for target_id in told {
+        core.errands.nudge(target_id);
+    }
     if let Some(old) = now {
         core.targets.forget(old.config_id);
     }
-    Ok(true)
+    Ok(Kept::Written)
 }
 
 fn seal(core: &Core, config_id: Uuid, details: &Map<String, Value>) -> Result<Vec<u8>, Fault> {

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::logical::Call;
+use crate::fields::FieldValue;
+use crate::logical::{Call, Response};
+use crate::target::connection_string::has_literal_password;
 
 /// The plugin every client names for PostgreSQL.
 pub const PLUGIN: &str = "postgresql-database-plugin";
@@ -71,6 +73,36 @@ pub fn merge_details(call: &Call<'_>, details: &mut Map<String, Value>) {
             details.insert(key.clone(), value.clone());
         }
     }
+}
+
+/// A policy that is named and is not there.
+pub const NO_POLICIES: &str = "password_policy is kept, but there are no password policies here: no credentials can be made while it names one";
+const NO_ROTATION: &str = "root_rotation_statements are kept, but nothing rotates the password of a connection's own login here: change it in the database, then write it here";
+const LITERAL_PASSWORD: &str = "Password found in connection_url, use a templated url to enable root rotation and prevent read access to password information.";
+
+/// What a write says that is kept and does not do what it seems to. `details`: all of them, as they are to be.
+pub fn warnings(call: &Call<'_>, details: &Map<String, Value>) -> Vec<String> {
+    let given = |field: &str| call.fields.get(field);
+    let url = details.get("connection_url").and_then(Value::as_str);
+    let policy = given("password_policy").and_then(FieldValue::as_text);
+    let rotation = given("root_rotation_statements").and_then(FieldValue::as_list);
+    [
+        (url.is_some_and(has_literal_password), LITERAL_PASSWORD),
+        (policy.is_some_and(|name| !name.is_empty()), NO_POLICIES),
+        (rotation.is_some_and(|list| !list.is_empty()), NO_ROTATION),
+    ]
+    .into_iter()
+    .filter(|(applies, _)| *applies)
+    .map(|(_, text)| text.to_owned())
+    .collect()
+}
+
+/// The answer to a write: none, or its warnings.
+pub fn warned(warnings: Vec<String>) -> Option<Response> {
+    (!warnings.is_empty()).then(|| Response {
+        warnings,
+        ..Response::default()
+    })
 }
 
 fn is_semantic(version: &str) -> bool {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{credential, fault, glob, reset};
+use super::{credential, fault, reset};
 use crate::duration::Span;
 use crate::fields::FieldType;
 use crate::ids;
@@ -125,12 +125,7 @@ fn plan_of(call: &Call<'_>, role: RoleRow, config: Option<ConfigRow>) -> Result<
     };
     let db_name = text("db_name");
     let config = config.ok_or_else(|| reset::missing(db_name))?;
-    let allowed: Vec<String> = config
-        .settings
-        .get("allowed_roles")
-        .and_then(|list| serde_json::from_value(list.clone()).ok())
-        .unwrap_or_default();
-    if !glob::allows(&allowed, name) {
+    if !config.allows(name) {
         return Err(Fault::multi(
             400,
             format!("\"{name}\" is not an allowed role"),

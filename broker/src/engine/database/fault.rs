@@ -4,9 +4,6 @@ use crate::lease::LeaseError;
 use crate::logical::Fault;
 use crate::target::{Refusal, TargetError};
 
-/// Classes of SQLSTATEs that may pass: serialisation, resources, locks, operator, system, internal.
-const TRANSIENT: [&str; 6] = ["40", "53", "55", "57", "58", "XX"];
-
 /// A credential that could not be made.
 pub fn of_issue(error: LeaseError) -> Fault {
     match error {
@@ -30,10 +27,7 @@ fn of_target(error: &TargetError) -> Fault {
             _ => Fault::multi(400, message),
         },
         TargetError::Sql { sqlstate, message } => {
-            let status = match sqlstate.get(..2) {
-                Some(class) if TRANSIENT.contains(&class) => 500,
-                _ => 400,
-            };
+            let status = if error.may_pass() { 500 } else { 400 };
             let text = if sqlstate == "42501" && message.contains("define_role") {
                 "the login of this connection may not define roles; as a superuser, run: GRANT leasehold_definer TO that login"
                     .to_owned()

@@ -8,7 +8,7 @@ mod credential;
 mod creds;
 mod extras;
 mod fault;
-mod glob;
+mod moved;
 mod reset;
 mod role;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::connection::{NO_POLICIES, warned};
 use super::{credential, extras};
 use crate::fields::{FieldType, FieldValue};
 use crate::lease;
@@ -182,7 +183,21 @@ async fn write(call: &Call<'_>) -> Outcome {
     let notice = lease::role_written(&mut store, call.mount, name, None).await?;
     store.commit().await?;
     notice.deliver(call.core).await;
-    Ok(None)
+    let warnings = names_policy(call, &settings).then(|| NO_POLICIES.to_owned());
+    Ok(warned(warnings.into_iter().collect()))
+}
+
+/// Whether this write names a password policy, as the role as it is now keeps it.
+fn names_policy(call: &Call<'_>, settings: &Map<String, Value>) -> bool {
+    let given = call.fields.get("credential_config");
+    let named = |pairs: &BTreeMap<String, String>| {
+        pairs
+            .get("password_policy")
+            .is_some_and(|name| !name.is_empty())
+    };
+    let is_password =
+        settings.get("credential_type").and_then(Value::as_str) == Some(credential::PASSWORD);
+    is_password && given.and_then(FieldValue::as_pairs).is_some_and(named)
 }
 
 async fn delete(call: &Call<'_>) -> Outcome {

@@ -56,10 +56,12 @@ pub struct Settled {
 }
 
 impl Issue {
-    /// Its owners as they are now.
-    pub fn read_again(&mut self, owners: Vec<Owner>) {
-        self.cap_microseconds = self.cap_microseconds.map(|left| self.left_of(left));
-        (self.owners, self.read_at) = (owners, Instant::now());
+    /// Its owners as they were at `read_at`.
+    pub fn read_again(&mut self, owners: Vec<Owner>, read_at: Instant) {
+        let gone = read_at.saturating_duration_since(self.read_at);
+        let gone = i64::try_from(gone.as_micros()).unwrap_or(i64::MAX);
+        self.cap_microseconds = self.cap_microseconds.map(|left| left.saturating_sub(gone));
+        (self.owners, self.read_at) = (owners, read_at);
     }
 
     /// What is left of its own end now. The call may be sent long after that was read, and more than once.

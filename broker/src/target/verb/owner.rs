@@ -17,15 +17,34 @@ pub struct Owner {
     pub revision: i64,
 }
 
+/// The least that is left of a token whose end is moved. What a target has heard of as ended is ended for ever, and a later
+/// message may have been written meanwhile; a token that has ended has a message of its own.
+const MOMENT_US: i64 = 1_000_000;
+
+impl Owner {
+    /// What is left of it now, a moment at least. It may be told long after that was read, and more than once.
+    fn left_since(&self, read_at: Instant) -> Option<i64> {
+        let gone = i64::try_from(read_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.ttl_microseconds
+            .map(|left| left.saturating_sub(gone).max(MOMENT_US))
+    }
+}
+
 impl Target {
-    /// Tells when an owner ends, and whose child it is. Nothing happens if something newer is known there.
-    pub async fn owner_ends(&self, owner: &Owner, parent: Option<&str>) -> Result<(), TargetError> {
+    /// Tells when an owner ends, by what was left of it at `read_at`, and whose child it is. Nothing happens if something newer is
+    /// known there.
+    pub async fn owner_ends(
+        &self,
+        owner: &Owner,
+        parent: Option<&str>,
+        read_at: Instant,
+    ) -> Result<(), TargetError> {
         let _news: (bool,) = self
             .row(Instant::now() + DEADLINE, &|| {
                 sqlx::query_as("select leasehold.owner_ends($1, $2, $3, $4, $5)")
                     .bind(&owner.accessor)
                     .bind(parent)
-                    .bind(owner.ttl_microseconds.map(microseconds))
+                    .bind(owner.left_since(read_at).map(microseconds))
                     .bind(owner.revision)
                     .bind(self.0.scope.name())
             })
@@ -45,5 +64,29 @@ impl Target {
             .await
             .map_err(|failure| failure.error)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_time_it_takes_to_tell_is_not_given_to_the_owner() {
+        let check = |ttl: Option<i64>, expect: std::ops::RangeInclusive<i64>| {
+            let owner = Owner {
+                accessor: "a".into(),
+                ttl_microseconds: ttl,
+                revision: 1,
+            };
+            let left = owner.left_since(Instant::now() - Duration::from_secs(3));
+            assert_eq!(left.is_some(), ttl.is_some());
+            assert!(left.is_none_or(|left| expect.contains(&left)), "{left:?}");
+        };
+        check(Some(10_000_000), 6_000_000..=7_000_000);
+        check(Some(2_000_000), MOMENT_US..=MOMENT_US);
+        check(None, 0..=0);
     }
 }

@@ -200,21 +200,26 @@ fn dollar_quotes_take_only_what_needs_no_quoting() {
     check(
         "a$b",
         "DO $$ PERFORM '{{name}}' $$",
-        Ok("DO $$ PERFORM 'a$b' $$"),
+        Err(PlaceError::UnsafeInText(name)),
+    );
+    check(
+        "a$b",
+        r#"DO $$ PERFORM "{{name}}" $$"#,
+        Ok(r#"DO $$ PERFORM "a$b" $$"#),
     );
     check(
         "a$",
-        "DO $$ PERFORM '{{name}}$' $$",
+        r#"DO $$ PERFORM "{{name}}$" $$"#,
         Err(UnsafeInDollarQuotes(name)),
     );
     check(
         "a$q$b",
-        "DO $q$ PERFORM '{{name}}' $q$",
+        r#"DO $q$ PERFORM "{{name}}" $q$"#,
         Err(UnsafeInDollarQuotes(name)),
     );
     check(
         "a$q",
-        "DO $q$ PERFORM '{{name}}$ $q$",
+        r#"DO $q$ PERFORM "{{name}}$ $q$"#,
         Err(UnsafeInDollarQuotes(name)),
     );
     check(
@@ -224,7 +229,7 @@ fn dollar_quotes_take_only_what_needs_no_quoting() {
     );
     check(
         "a$q$",
-        "DO $$ EXECUTE $q$ SELECT '{{name}}' $q$ $$",
+        r#"DO $$ EXECUTE $q$ SELECT "{{name}}" $q$ $$"#,
         Err(UnsafeInDollarQuotes(name)),
     );
     check(

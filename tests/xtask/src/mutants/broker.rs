@@ -40,12 +40,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "late-news-ends-owners",
         safety: "a token that was renewed again is not ended by news of its first renewal",
-        file: "broker/src/lease/outbox.rs",
-        from: "(at - now_us).max(MOMENT_US)",
-        to: "at - now_us",
+        file: "broker/src/target/verb/owner.rs",
+        from: "left.saturating_sub(gone).max(MOMENT_US)",
+        to: "left.saturating_sub(gone)",
         tests: &[
             "brokers::owners::a_token_that_was_renewed_twice_lives_on_where_the_first_news_comes_late",
         ],
+    },
+    Mutant {
+        name: "recipes-of-any-login",
+        safety: "a recipe is defined by the login of its role's own connection only",
+        file: "broker/src/lease/reach.rs",
+        from: "ways.retain(|config| config.mount_id == role.mount_id && config.allows(role.role));",
+        to: "",
+        tests: &["brokers::speakers::a_recipe_is_defined_by_no_login_but_its_own_connection_s"],
     },
     Mutant {
         name: "chain-of-the-old-row",
@@ -85,7 +93,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "broker/src/store/targets.rs",
         from: "             or not exists (select",
         to: "             or true or not exists (select",
-        tests: &["brokers::restore::a_copy_of_a_target_is_not_taken_for_it"],
+        tests: &["brokers::connections::a_copy_is_refused_while_its_original_is_there_or_away"],
     },
     Mutant {
         name: "ends-without-settling",
