@@ -933,7 +933,8 @@ declare
     given text;
 begin
     for given in
-        select distinct pg_catalog.format('revoke all on %s from %I cascade', x.what, r.rolname)
+        select distinct pg_catalog.format('revoke all on %s from %s cascade', x.what,
+                                          case when a.grantee = 0 then 'public' else pg_catalog.quote_ident(r.rolname) end)
           from (select 'schema leasehold' as what, n.nspacl as acl, n.nspowner as owner from pg_catalog.pg_namespace n where n.nspname = 'leasehold'
                 union all
                 select pg_catalog.format(case when c.relkind = 'S' then 'sequence leasehold.%I' else 'table leasehold.%I' end, c.relname), c.relacl, c.relowner
@@ -942,7 +943,7 @@ begin
                 select 'function ' || p.oid::pg_catalog.regprocedure, p.proacl, p.proowner
                   from pg_catalog.pg_proc p where p.pronamespace = 'leasehold'::pg_catalog.regnamespace) x
          cross join lateral pg_catalog.aclexplode(x.acl) a
-          join pg_catalog.pg_roles r on r.oid = a.grantee
+          left join pg_catalog.pg_roles r on r.oid = a.grantee
          where a.grantee <> x.owner
     loop
         execute given;

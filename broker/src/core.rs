@@ -52,7 +52,7 @@ pub struct Core {
     pub key_source: KeySource,
     /// From the configuration.
     pub settings: Settings,
-    /// Parsed policies by name and revision.
+    /// Parsed policies by name and mark.
     pub policies: PolicyCache,
     /// Connections to targets, a pool a configuration.
     pub targets: Targets,

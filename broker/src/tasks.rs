@@ -62,10 +62,18 @@ impl Tasks {
     /// Tells all to stop and waits for them, no longer than the grace.
     pub async fn finish(&self, grace: Duration) {
         self.stop.send_replace(true);
-        let mut running = std::mem::take(&mut *self.lock());
-        let all = async { while running.join_next().await.is_some() {} };
+        // The last of them may start others.
+        let all = async {
+            loop {
+                let mut running = std::mem::take(&mut *self.lock());
+                if running.is_empty() {
+                    return;
+                }
+                while running.join_next().await.is_some() {}
+            }
+        };
         if tokio::time::timeout(grace, all).await.is_err() {
-            tracing::warn!(tasks = running.len(), "gave up waiting for tasks");
+            tracing::warn!("gave up waiting for tasks");
         }
     }
 

@@ -356,6 +356,7 @@ fn default_privileges_open_no_door() -> Result<()> {
         "generous",
         "alter default privileges grant all on tables to stranger; alter default privileges grant all on functions to stranger;
          alter default privileges grant all on sequences to stranger; alter default privileges grant all on schemas to stranger;
+         alter default privileges grant all on tables to public; alter default privileges grant all on schemas to public;
          create extension leasehold; create table given (); select leasehold.define_role('r')",
     )?;
     let has = |what: &str| cluster.psql_in("generous", what);
@@ -369,7 +370,7 @@ fn default_privileges_open_no_door() -> Result<()> {
             select 'schema' as what, nspacl as acl from pg_namespace where nspname = 'leasehold'
             union all select relname, relacl from pg_class where relnamespace = 'leasehold'::regnamespace
             union all select proname, proacl from pg_proc where pronamespace = 'leasehold'::regnamespace) a,
-            aclexplode(a.acl) x where x.grantee = 'stranger'::regrole",
+            aclexplode(a.acl) x where x.grantee in (0, 'stranger'::regrole)",
     )?;
     assert_eq!(left, "");
     Ok(())

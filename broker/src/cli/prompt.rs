@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,17 +48,18 @@ impl Silence {
         Silence
     }
 
-    fn end() {
+    fn end() -> MutexGuard<'static, bool> {
         let mut silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut *silent) {
             stty("echo");
         }
+        silent
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        Silence::end();
+        drop(Silence::end());
     }
 }
 
@@ -81,7 +82,8 @@ fn end_aloud() -> io::Result<()> {
                 _ = quit.recv() => SignalKind::quit(),
             }
         });
-        Silence::end();
+        // Kept to the end: nobody is to silence it again.
+        let _last = Silence::end();
         // As shells count a process that a signal ended.
         std::process::exit(128 + kind.as_raw_value());
     });

@@ -54,7 +54,11 @@ async fn tell_in_order(
     for row in waiting.by_ref() {
         match tell(core, target_id, row).await {
             Ok(()) => told.push(row.outbox_id),
-            Err(error) if error.is_absence() => {
+            // One connection that does not get there may be all that is away; others go their own ways.
+            Err(error) if is_dispensable(row) && error.leaves_it_to_later() => {
+                put_off(core, &[row.outbox_id], row.attempts, &error).await?;
+            }
+            Err(error) if error.leaves_it_to_later() => {
                 outbox::done(&core.store, &told).await?;
                 let rest: Vec<i64> = std::iter::once(row)
                     .chain(waiting)
@@ -180,7 +184,12 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
                 role: &role.name,
                 db_name: role.db_name(),
             };
-            reach::ask_for_role(core, target_id, of, |target| {
+            let ways = reach::ways_for_role(core, target_id, of).await?;
+            if ways.is_empty() {
+                tracing::warn!(%target_id, role = role.name, "no connection that leads there allows the role; its leases end as they were told");
+                return Ok(());
+            }
+            reach::ask_through(target_id, core, ways, |target| {
                 let recipe = recipe.clone();
                 async move { target.define_role(&recipe).await.map(drop) }
             })

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::LeaseError;
 use crate::core::Core;
+use crate::json;
 use crate::logical::Fault;
 use crate::secret::Password;
 use crate::store::configs::{self, ConfigRow};
@@ -29,8 +30,14 @@ pub fn open_details(core: &Core, config: &ConfigRow) -> Result<Map<String, Value
         config.config_id.as_bytes(),
         &config.sealed_connection,
     )?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Fault::internal(format!("connection details are no JSON: {error}")))
+    // By the reader that has read it when it came: serde_json's own takes a member of one certain name for a number.
+    match json::parse(&text).map(|parsed| parsed.into_value()) {
+        Ok(Value::Object(details)) => Ok(details),
+        Ok(_) => Err(Fault::internal("connection details are no object")),
+        Err(error) => Err(Fault::internal(format!(
+            "connection details are no JSON: {error}"
+        ))),
+    }
 }
 
 /// The target behind a configuration that was read in this request. One that was stored unverified is verified now.
@@ -76,7 +83,7 @@ pub async fn reach_config(core: &Core, config: &ConfigRow) -> Result<Target, Lea
 const WAYS_FOR: Duration = Duration::from_secs(6);
 
 /// Asks a target through the first configuration that gets an answer, live ones first. Only for what any login may do for the store:
-/// see [`ask_for_role`].
+/// see [`ways_for_role`].
 pub(super) async fn ask<T, Asked>(
     core: &Core,
     target_id: Uuid,
@@ -85,7 +92,8 @@ pub(super) async fn ask<T, Asked>(
 where
     Asked: Future<Output = Result<T, TargetError>> + Send,
 {
-    ask_through(core, target_id, |_| (), call).await
+    let ways = configs::by_target(&core.store, target_id).await?;
+    ask_through(target_id, core, ways, call).await
 }
 
 /// A role, as far as it says whose login may speak for it.
@@ -99,31 +107,27 @@ pub(super) struct RoleAt<'a> {
     pub db_name: &'a str,
 }
 
-/// Asks a target for what may define the recipe of a role there. A recipe has the rights of the login that defines it: so only the
-/// connection that the role names is asked, or, where that leads elsewhere by now, those of its mount that allow the role.
-pub(super) async fn ask_for_role<T, Asked>(
+/// The configurations that may define the recipe of a role on a target. A recipe has the rights of the login that defines it: so it is
+/// the connection that the role names, or, where that leads elsewhere by now, those of its mount that allow the role.
+pub(super) async fn ways_for_role(
     core: &Core,
     target_id: Uuid,
     role: RoleAt<'_>,
-    call: impl Fn(Target) -> Asked + Send,
-) -> Result<T, LeaseError>
-where
-    Asked: Future<Output = Result<T, TargetError>> + Send,
-{
-    let may = |ways: &mut Vec<ConfigRow>| {
-        ways.retain(|config| config.mount_id == role.mount_id && config.allows(role.role));
-        let named = |config: &ConfigRow| config.name == role.db_name;
-        if ways.iter().any(named) {
-            ways.retain(named);
-        }
-    };
-    ask_through(core, target_id, may, call).await
+) -> Result<Vec<ConfigRow>, LeaseError> {
+    let mut ways = configs::by_target(&core.store, target_id).await?;
+    ways.retain(|config| config.mount_id == role.mount_id && config.allows(role.role));
+    let named = |config: &ConfigRow| config.name == role.db_name;
+    if ways.iter().any(named) {
+        ways.retain(named);
+    }
+    Ok(ways)
 }
 
-async fn ask_through<T, Asked>(
-    core: &Core,
+/// Asks a target through the first of these ways that gets an answer.
+pub(super) async fn ask_through<T, Asked>(
     target_id: Uuid,
-    choose: impl Fn(&mut Vec<ConfigRow>) + Send,
+    core: &Core,
+    ways: Vec<ConfigRow>,
     call: impl Fn(Target) -> Asked + Send,
 ) -> Result<T, LeaseError>
 where
@@ -134,15 +138,17 @@ where
         address: format!("target {target_id}"),
         why: "no configuration leads there".into(),
     });
-    let mut ways = configs::by_target(&core.store, target_id).await?;
-    choose(&mut ways);
     for (tried, config) in ways.into_iter().enumerate() {
         if tried > 0 && began.elapsed() > WAYS_FOR {
             break;
         }
         let answer = match reach_config(core, &config).await {
             Ok(target) => call(target).await.map_err(LeaseError::Target),
-            Err(error) => Err(error),
+            // Whatever is wrong with this way: another one may do.
+            Err(error) => {
+                last = error;
+                continue;
+            }
         };
         match answer {
             Ok(answer) => return Ok(answer),

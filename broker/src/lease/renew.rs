@@ -8,7 +8,7 @@ use super::{LeaseError, reach};
 use crate::core::Core;
 use crate::gather::{self, Gather};
 use crate::logical::Fault;
-use crate::store::configs::ConfigRow;
+use crate::store::configs::{self, ConfigRow};
 use crate::store::leases::{self, LeaseRow};
 use crate::store::together::together;
 use crate::target::{Recipe, Refusal, Target, TargetError};
@@ -53,7 +53,8 @@ pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, Lease
         };
         match error.refusal() {
             Some(Refusal::UnknownRecipe | Refusal::OtherRecipe) if tries == 1 => {
-                reach::ask_for_role(core, renewal.lease.target_id, role_of(renewal), |target| {
+                let ways = ways(core, renewal).await?;
+                reach::ask_through(renewal.lease.target_id, core, ways, |target| {
                     let name = recipe.name.clone();
                     async move {
                         target.forget_recipe(&name);
@@ -100,8 +101,10 @@ async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Resul
         let (ttl, max_ttl) = (renewal.ttl_seconds, renewal.max_ttl_seconds);
         async move { target.renew(&lease_id, ttl, max_ttl, &recipe).await }
     };
-    if renewal.config.target_id == Some(renewal.lease.target_id)
-        && let Ok(target) = reach::reach_config(core, renewal.config).await
+    let (lease, config) = (renewal.lease, renewal.config);
+    if config.target_id == Some(lease.target_id)
+        && config.allows(&lease.role)
+        && let Ok(target) = reach::reach_config(core, config).await
     {
         match ask(target).await {
             // Another way may lead there.
@@ -109,14 +112,21 @@ async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Resul
             renewed => return Ok(renewed?),
         }
     }
-    reach::ask_for_role(core, renewal.lease.target_id, role_of(renewal), ask).await
+    let ways = ways(core, renewal).await?;
+    reach::ask_through(lease.target_id, core, ways, ask).await
 }
 
-/// Whose recipe it is.
-fn role_of<'a>(renewal: &Renewal<'a>) -> RoleAt<'a> {
-    RoleAt {
-        mount_id: renewal.lease.mount_id,
-        role: &renewal.lease.role,
+/// A renewal may define the recipe anew: so it goes through those that may, else through the one that the lease came through.
+async fn ways(core: &Core, renewal: &Renewal<'_>) -> Result<Vec<ConfigRow>, LeaseError> {
+    let lease = renewal.lease;
+    let role = RoleAt {
+        mount_id: lease.mount_id,
+        role: &lease.role,
         db_name: &renewal.config.name,
+    };
+    let mut ways = reach::ways_for_role(core, lease.target_id, role).await?;
+    if ways.is_empty() {
+        ways.extend(configs::of_lease(&core.store, &lease.lease_id).await?);
     }
+    Ok(ways)
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::comparison::{self, Comparison};
 use super::{LeaseError, changes, end_owners, mount, outbox, settle};
 use crate::core::Core;
+use crate::logical::Fault;
 use crate::store::{configs, leases, owners, sweep, targets};
 
 /// How often targets are looked for, and token expiry is looked at.
@@ -35,6 +36,8 @@ const CONFIRM_EVERY: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// A round of work with the store takes no longer, whatever there is to do.
 const STORE_PATIENCE: Duration = Duration::from_secs(120);
+/// As long a round with a target may take: there may be very much to tell. But neither target nor store is waited for for ever.
+const ROUND_PATIENCE: Duration = Duration::from_secs(600);
 /// Tokens ended in one go.
 const EXPIRED_BATCH: i64 = 200;
 
@@ -118,7 +121,10 @@ async fn tend(core: Arc<Core>, target_id: Uuid, keep: Arc<AtomicBool>) {
     let mut pause = TEND_EVERY;
     let mut failures = 0_u32;
     while keep.load(Ordering::Relaxed) && !stop.is_stopping() {
-        match round(&core, target_id, &mut comparison).await {
+        let round = round(&core, target_id, &mut comparison);
+        let round = tokio::time::timeout(ROUND_PATIENCE, round).await;
+        let round = round.unwrap_or_else(|_| Err(Fault::internal("it took too long").into()));
+        match round {
             Ok(()) => {
                 if failures >= FAILURES_TOLD {
                     tracing::info!(%target_id, "the target answers again");
@@ -163,7 +169,7 @@ async fn round(
     comparison::go_on(core, &target, comparison).await
 }
 
-async fn end_expired_tokens(core: &Arc<Core>) -> Result<(), crate::logical::Fault> {
+async fn end_expired_tokens(core: &Arc<Core>) -> Result<(), Fault> {
     let expired = owners::expired(&core.store, EXPIRED_BATCH).await?;
     let notice = end_owners(core, &expired).await?;
     // Nobody waits for it, and targets that are away least of all.

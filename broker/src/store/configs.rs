@@ -121,6 +121,20 @@ pub async fn by_target(
     rows.iter().map(read).collect()
 }
 
+/// The configuration that a lease came through.
+pub async fn of_lease(
+    store: impl PgExecutor<'_>,
+    lease_id: &str,
+) -> sqlx::Result<Option<ConfigRow>> {
+    let row = sqlx::query(select!(
+        "config_id = (select l.config_id from leasehold_broker.leases l where l.lease_id = $1)"
+    ))
+    .bind(lease_id)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
 /// Live configurations that lead to a target.
 pub async fn live_by_target(
     store: impl PgExecutor<'_>,

@@ -74,7 +74,7 @@ impl Reads {
         }
     }
 
-    /// A token by its hash, with the revisions of its policies, and the mounts.
+    /// A token by its hash, with the marks of its policies, and the mounts.
     pub async fn front(&self, token_hash: Option<Vec<u8>>) -> sqlx::Result<Front> {
         let found = gathered(
             &self.fronts,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::unreachable;
@@ -71,6 +72,20 @@ impl Target {
             ),
             in_doubt: false,
         })
+    }
+
+    /// Room for a call that runs statements of a recipe.
+    pub(super) async fn room_for_statements(
+        &self,
+        deadline: Instant,
+    ) -> Result<SemaphorePermit<'_>, TargetError> {
+        match timeout_at(deadline, self.0.statements.acquire()).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) | Err(_) => Err(TargetError::Unreachable {
+                address: self.0.address.clone(),
+                why: "all connections for statements of roles are in use, or wait for locks".into(),
+            }),
+        }
     }
 
     /// Whether it answers at all.

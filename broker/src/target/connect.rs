@@ -8,6 +8,7 @@ use sqlx::ConnectOptions;
 use sqlx::Connection;
 use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::greeting::Greetings;
@@ -19,6 +20,9 @@ use crate::warm::Warm;
 
 /// The server stops a statement that its caller has long given up on.
 const STATEMENT_TIMEOUT: &str = "30s";
+/// Somebody's open transaction may hold what a statement of a recipe needs. It is better told than waited for: others go in the
+/// same call, or wait for the same connections.
+const LOCK_TIMEOUT: &str = "4s";
 /// Connections idle for longer are asked whether they still live before use: of a call that is sent over a dead one it is
 /// not known whether it happened, and the caller waits until that is settled.
 const PROBE_AFTER: Duration = Duration::from_millis(50);
@@ -59,6 +63,7 @@ pub(super) fn door(details: &ConnectionDetails) -> Result<Door, TargetError> {
     let mut settings = vec![
         ("TimeZone".to_owned(), "UTC".to_owned()),
         ("statement_timeout".to_owned(), STATEMENT_TIMEOUT.to_owned()),
+        ("lock_timeout".to_owned(), LOCK_TIMEOUT.to_owned()),
         ("search_path".to_owned(), "pg_catalog".to_owned()),
     ];
     options = tls::protect(options, &parts, details).map_err(unfit)?;
@@ -85,6 +90,11 @@ pub(super) fn door(details: &ConnectionDetails) -> Result<Door, TargetError> {
         address,
         knock: Knock::new(&parts.host, parts.port),
     })
+}
+
+/// How many connections may be busy with statements of recipes, which lock what nobody here knows: an end always finds another one.
+fn for_statements(connections: u32) -> usize {
+    connections.saturating_sub(1).max(1) as usize
 }
 
 /// Words of a failed connection, with whatever looks like the password masked.
@@ -176,5 +186,6 @@ pub(super) fn pool(
         recipes: Mutex::default(),
         issues: together(),
         renewals: renewals(),
+        statements: Semaphore::new(for_statements(details.max_open_connections)),
     })))
 }

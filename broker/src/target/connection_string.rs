@@ -289,6 +289,10 @@ pub fn redact(template: &str) -> String {
 /// False where a password that holds a slash, unescaped, would pass for a port and a path.
 fn is_clear(rest: &str) -> bool {
     let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit());
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if behind.contains('@') && !authority.contains('@') {
+        return false;
+    }
     url_pairs(rest).is_ok_and(|pairs| {
         pairs
             .iter()

@@ -117,14 +117,14 @@ pub(super) async fn register(
 
 /// What a failed greeting says to those who wait for a connection. None: the next try may go well, and the pool makes it.
 fn refusal(address: &str, error: TargetError) -> Option<TargetError> {
-    if error.may_pass() {
-        return None;
-    }
     match error {
+        TargetError::Sql { sqlstate, message } if sqlstate == "25006" => {
+            Some(read_only(address, &message))
+        }
+        error if error.may_pass() => None,
         TargetError::Unknown(_) => None,
         TargetError::Refused { message, .. } => Some(TargetError::Unfit(message)),
         TargetError::Sql { sqlstate, message } => Some(match sqlstate.as_str() {
-            "25006" => read_only(address, &message),
             // No such schema, or none of its functions.
             "3F000" | "42883" => TargetError::Unfit(format!(
                 "the extension is not in the database of {address}, or is an older one; as a superuser, run there: \

@@ -19,6 +19,7 @@ mod verify;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::warm::Warm;
@@ -48,6 +49,7 @@ struct Inner {
     recipes: Mutex<HashMap<String, Defined>>,
     issues: Arc<verb::Together>,
     renewals: Arc<verb::Renewals>,
+    statements: Semaphore,
 }
 
 /// A handle on one target through one configuration. Cheap to clone.

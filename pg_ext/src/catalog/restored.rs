@@ -95,7 +95,7 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // Somebody may just have dropped a login by hand; a restore leaves its trace on all of them.
     let restored = matched > 0 || i64::try_from(without.len()).is_ok_and(|gone| gone == all);
     let cause = if restored { "restored" } else { "external" };
-    if restored {
+    if matched > 0 {
         find_heirs();
     }
     ending::mark_fenced(&without, now, Why::Lost(cause), None);

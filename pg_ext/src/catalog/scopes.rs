@@ -3,13 +3,17 @@
 use super::plan::rows;
 use crate::core::error::Fault;
 use crate::core::label::Installation;
+use crate::ffi::{label, xact};
 use pgrx::Uuid;
 use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
 const IS_LOGIN: &str =
-    "select from leasehold.scope_logins where scope = $1 and login_oid = $2 and login = $3::name";
-const SCOPES_OF: &str = "select scope from leasehold.scope_logins where login_oid = $1 and login = $2::name order by scope";
+    "select from leasehold.scope_logins l join leasehold.scopes s on s.scope = l.scope and s.installation = $4
+          where l.scope = $1 and l.login_oid = $2 and l.login = $3::name";
+const SCOPES_OF: &str = "select l.scope from leasehold.scope_logins l
+          join leasehold.scopes s on s.scope = l.scope and s.installation = $3
+         where l.login_oid = $1 and l.login = $2::name order by l.scope";
 const ALL: &str = "select scope from leasehold.scopes order by scope";
 const REGISTER: &str =
     "insert into leasehold.scopes (scope, installation, key_hash, registered_by) values ($1, $2, $3, $4::name)
@@ -17,6 +21,9 @@ const REGISTER: &str =
 const KEY: &str = "select key_hash from leasehold.scopes where scope = $1 and installation = $2";
 const FORGET_LOGINS: &str = "delete from leasehold.scope_logins l using leasehold.scopes s
          where s.scope = $1 and s.installation <> $2 and l.scope = s.scope";
+// Whoever comes first has the scope then: but nothing that the other's definers have left in it.
+const FORGET_RECIPES: &str = "delete from leasehold.recipes r using leasehold.scopes s
+         where s.scope = $1 and s.installation <> $2 and r.scope = s.scope";
 const FORGET: &str = "delete from leasehold.scopes where scope = $1 and installation <> $2";
 const ADD_LOGIN: &str = "insert into leasehold.scope_logins (scope, login_oid, login) values ($1, $2, $3::name)
          on conflict (scope, login_oid) do update set login = excluded.login where scope_logins.login <> excluded.login";
@@ -28,12 +35,28 @@ pub fn is_login(
     login: Oid,
     name: &str,
 ) -> Result<bool, Fault> {
-    Ok(!rows(db, IS_LOGIN, &[scope.into(), login.into(), name.into()])?.is_empty())
+    let Some(here) = here() else {
+        return Ok(false);
+    };
+    let args = [scope.into(), login.into(), name.into(), here.into()];
+    Ok(!rows(db, IS_LOGIN, &args)?.is_empty())
+}
+
+/// The installation by the label of this database: what was shown to another counts for nothing here.
+fn here() -> Option<Uuid> {
+    label::installation(xact::my_database()).map(|it| Uuid::from_bytes(it.0))
 }
 
 /// The scopes whose key `login` has shown.
 pub fn of_login(db: &mut SpiClient<'_>, login: Oid, name: &str) -> Result<Vec<String>, Fault> {
-    names(rows(db, SCOPES_OF, &[login.into(), name.into()])?)
+    let Some(here) = here() else {
+        return Ok(Vec::new());
+    };
+    names(rows(
+        db,
+        SCOPES_OF,
+        &[login.into(), name.into(), here.into()],
+    )?)
 }
 
 /// Every scope that is registered.
@@ -62,7 +85,7 @@ pub fn register(
     if let Some(hash) = known(db)? {
         return Ok(hash);
     }
-    for forget in [FORGET_LOGINS, FORGET] {
+    for forget in [FORGET_LOGINS, FORGET_RECIPES, FORGET] {
         rows(db, forget, &[scope.into(), installation.into()])?;
     }
     rows(

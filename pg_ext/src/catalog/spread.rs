@@ -37,11 +37,14 @@ const TAKE: &str = "with recursive taken as materialized (
 const CHILDREN: &str = "with few as (
              select c.owner from leasehold.owners c
               where c.scope = $1 and c.parent = $2 and not c.ended and (not c.spread_due or $3)
-              limit $5 for update skip locked
+              limit $5 for no key update skip locked
          ), told as (
              update leasehold.owners c
                 set spread_due = true, ended = c.ended or $3, ended_at = case when $3 then $4::timestamptz else c.ended_at end
-               from few where c.scope = $1 and c.owner = few.owner returning 1
+               from few where c.scope = $1 and c.owner = few.owner
+                and ($3 or (select pg_catalog.count(*) from few) = (
+                    select pg_catalog.count(*) from leasehold.owners o
+                     where o.scope = $1 and o.parent = $2 and not o.ended and not o.spread_due)) returning 1
          )
          select pg_catalog.count(*) from told";
 const CHILDREN_LEFT: &str = "select exists (select from leasehold.owners c
@@ -96,7 +99,8 @@ pub fn take(db: &mut SpiClient<'_>, except: &[(String, String)]) -> Result<Optio
     }))
 }
 
-/// Passes it on to at most `at_most` children; how many there were. Those whose row somebody holds are passed by.
+/// Passes it on to at most `at_most` children; how many there were. Those whose row somebody holds are passed by; of an owner that
+/// lives on all are told or none.
 pub fn children(db: &mut SpiClient<'_>, of: &Nearer, now: i64, at_most: i64) -> Result<i64, Fault> {
     let args = [
         of.scope.as_str().into(),
@@ -144,14 +148,13 @@ pub fn move_to(db: &mut SpiClient<'_>, leases: &[i64], ends_at: i64) -> Result<(
     rows(db, MOVE, &[leases.to_vec().into(), instant(ends_at).into()]).map(|_| ())
 }
 
-/// Counts the leases that are left because somebody holds their row; if their owner has ended, their end is noted beside
-/// them.
-pub fn held(db: &mut SpiClient<'_>, of: &Nearer, ends_at: i64) -> Result<i64, Fault> {
+/// Counts the leases that are left because somebody holds their row; if they are `over`, their end is noted beside them.
+pub fn held(db: &mut SpiClient<'_>, of: &Nearer, ends_at: i64, over: bool) -> Result<i64, Fault> {
     let args = [
         of.scope.as_str().into(),
         of.owner.as_str().into(),
         instant(ends_at).into(),
-        of.ended.into(),
+        over.into(),
     ];
     count(rows(db, HELD, &args)?)
 }

@@ -77,8 +77,9 @@ fn one(
         }
         return Ok(step);
     }
-    // For an owner that has ended the ends of held leases are noted by now. One that will end later stays noted itself.
-    let held = spread::held(db, &nearer, ends_at)? > 0 && !nearer.ended;
+    // Where the end has come, held leases have it noted beside them by now. An owner that will end later stays noted itself.
+    let over = nearer.ended || ends_at <= now_us;
+    let held = spread::held(db, &nearer, ends_at, over)? > 0 && !over;
     tell_all(db, nearer, held, now_us, &mut step)?;
     Ok(step)
 }
@@ -92,7 +93,7 @@ fn tell_all(
     now_us: i64,
     step: &mut Step,
 ) -> Result<(), Fault> {
-    if !nearer.ended {
+    if !held && !nearer.ended {
         spread::children(db, &nearer, now_us, i64::MAX)?;
     }
     if held || spread::has_children_left(db, &nearer)? {

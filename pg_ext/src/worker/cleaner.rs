@@ -49,6 +49,7 @@ fn serve(item: &Item, at_home: bool) {
         return;
     }
     if at_home && order.statements {
+        item.begin_statements();
         super::statements::run(order.lease);
     }
     let answer = match order.login {

@@ -36,7 +36,7 @@ pub struct Report {
     pub answer: Answer,
     /// Whether the visit came to any lease at all. If so, those without an answer only had no turn.
     pub visited: bool,
-    /// Whether the cleaner was at this one when it was told to end, because it took too long.
+    /// Whether the cleaner was at the ending statements of this one when it was told to end, because it took too long.
     pub took_too_long: bool,
 }
 
@@ -167,13 +167,11 @@ impl Errands {
                 .used()
                 .iter()
                 .any(|item| item.answered() != Answer::None);
-            // They are served in order.
-            let mut took_too_long = out.ended;
             for item in out.job.used() {
                 let unanswered = item.answered() == Answer::None;
                 reports.push(Report {
                     visited,
-                    took_too_long: unanswered && std::mem::take(&mut took_too_long),
+                    took_too_long: out.ended && unanswered && item.has_begun(),
                     order: item.read(),
                     database: out.database,
                     answer: item.answered(),

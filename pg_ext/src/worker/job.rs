@@ -79,6 +79,8 @@ const STATEMENTS: u32 = 2;
 const PREPARED_ONLY: u32 = 4;
 const STRANGER: u32 = 8;
 const GROUP: u32 = 16;
+/// Set by the cleaner: it has begun with the ending statements.
+const BEGUN: u32 = 32;
 
 impl Order {
     /// An order to roll back what `login` has prepared, and nothing else.
@@ -146,6 +148,16 @@ impl Item {
             stranger: flags & STRANGER != 0,
             group: flags & GROUP != 0,
         }
+    }
+
+    /// Notes that the ending statements begin now.
+    pub fn begin_statements(&self) {
+        self.flags.fetch_or(BEGUN, SeqCst);
+    }
+
+    /// Whether they have begun.
+    pub fn has_begun(&self) -> bool {
+        self.flags.load(SeqCst) & BEGUN != 0
     }
 
     /// Writes what came of it.

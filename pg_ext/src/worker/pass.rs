@@ -392,18 +392,17 @@ impl Pass {
         }
     }
 
-    /// A visit that had to be ended. Ending statements are tried once, however that went.
+    /// Ending statements had to be stopped. They are tried once, however that went.
     fn took_too_long(&mut self, report: &Report) {
         let number = report.order.lease;
-        let after = ERRAND_MAX_MS / 1_000;
-        if report.order.statements {
-            let reason = format!("ending statements: stopped after {after} s");
-            step("statements", || {
-                litter::mark_statements_ran(number, Some(&reason));
-            });
-        }
-        let place = self.name(report.database);
-        self.fail(number, &format!("{place}: stopped after {after} s"));
+        let reason = format!(
+            "ending statements: stopped after {} s",
+            ERRAND_MAX_MS / 1_000
+        );
+        step("statements", || {
+            litter::mark_statements_ran(number, Some(&reason));
+        });
+        self.fail(number, &reason);
     }
 
     fn name(&self, database: pg_sys::Oid) -> String {

@@ -481,3 +481,49 @@ fn a_broker_whose_clock_is_off(shift: i64) -> Result<()> {
     engine.revoke(&lease)?.expect(204)?;
     Ok(())
 }
+
+/// Somebody's open transaction has granted something on a table that a recipe grants on. Whoever asks for logins of it waits; nobody else does.
+#[test]
+fn a_recipe_that_is_blocked_keeps_nobody_s_end() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.psql("create table secret (n int)")?;
+    let broker = Served::start(&cluster, "store", "")?;
+    let engine = Engine::ready(&broker.root(), "db", cluster.port())?;
+    engine.role(
+        "blocked",
+        "c",
+        json!([Engine::LOGIN, "GRANT SELECT ON secret TO \"{{name}}\""]),
+    )?;
+    engine
+        .actor()
+        .put(
+            "db/roles/member",
+            json!({ "db_name": "c", "member_of": "pg_monitor" }),
+        )?
+        .expect(204)?;
+    let (lease, _) = engine.issue("r")?;
+    let (_, of_blocked) = engine.issue("blocked")?;
+    let holding = cluster.hold("postgres", "grant insert on secret to pg_monitor")?;
+    std::thread::scope(|scope| -> Result<()> {
+        let blocked: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| engine.ask("blocked")))
+            .collect();
+        cluster.until_somebody_waits("postgres")?;
+        std::thread::sleep(Duration::from_millis(500));
+        let began = Instant::now();
+        engine.issue("member")?;
+        let issued = began.elapsed();
+        engine.revoke(&lease)?.expect(204)?;
+        let took = began.elapsed();
+        ensure!(took < SHOWN, "they waited for {issued:?}, {took:?}");
+        drop(holding);
+        for one in blocked {
+            // Those that waited too long have been told so, and leave nothing.
+            let _ = one.join().expect("a thread")?;
+        }
+        Ok(())
+    })?;
+    ensure!(logins(&cluster)? >= 1, "{of_blocked} is gone");
+    engine.disable()?.expect(204)?;
+    wait_until(PATIENCE, "nothing is left", || Ok(logins(&cluster)? == 0))
+}

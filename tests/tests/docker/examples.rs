@@ -92,6 +92,11 @@ fn the_compose_file_is_sound() -> Result<()> {
             }
         }
     }
+    // It lets requests end, and then its store.
+    ensure!(
+        word(&compose, "/services/broker/stop_grace_period")? == "30s",
+        "the broker is killed while it ends"
+    );
     let stock = map(&compose, "/services/postgres/environment")?;
     for name in ["POSTGRES_USER", "POSTGRES_PASSWORD"] {
         ensure!(stock.contains_key(name), "the guide's {name} is not set");
@@ -127,6 +132,19 @@ fn the_kubernetes_example_hangs_together() -> Result<()> {
     ensure!(
         service["spec"]["ports"][0]["targetPort"] == container["ports"][0]["name"],
         "the service asks another port"
+    );
+    // A store that is away is no reason to start a broker anew; it is one to send it nobody.
+    for probe in ["startupProbe", "livenessProbe"] {
+        ensure!(
+            container[probe].get("tcpSocket").is_some(),
+            "{probe} asks more than whether the process listens"
+        );
+    }
+    ensure!(
+        container["readinessProbe"]["httpGet"]["path"]
+            .as_str()
+            .is_some_and(|path| path.starts_with("/v1/sys/health")),
+        "nobody asks whether it can serve"
     );
     ensure!(
         deployment.pointer(&format!("{pod}/spec/volumes/0/configMap/name"))

@@ -119,8 +119,8 @@ async fn a_login_can_not_hold_off_its_own_end() -> Result<()> {
 #[tokio::test]
 async fn nobody_holds_off_an_end_by_a_savepoint_or_together() -> Result<()> {
     let cluster = cluster()?;
-    let renewed = cluster.issue("reader", "2 seconds")?;
-    let shared = cluster.issue("reader", "2 seconds")?;
+    let renewed = cluster.issue("reader", "8 seconds")?;
+    let shared = cluster.issue("reader", "8 seconds")?;
     let mut caller = cluster.connect().await?;
     let renew = format!(
         "begin; savepoint s; select leasehold.renew('{}', ttl => '1 hour'); release savepoint s",

@@ -90,6 +90,19 @@ impl Target {
         request: &Issue,
         deadline: Instant,
     ) -> Result<(), (TargetError, bool)> {
+        let _room = self
+            .room_for_statements(deadline)
+            .await
+            .map_err(|error| (error, false))?;
+        self.issue_at_once(request, deadline).await
+    }
+
+    /// The same, for what locks nothing that others hold for long.
+    pub(super) async fn issue_at_once(
+        &self,
+        request: &Issue,
+        deadline: Instant,
+    ) -> Result<(), (TargetError, bool)> {
         let accessors: Vec<&str> = request.owners.iter().map(|o| o.accessor.as_str()).collect();
         let revisions: Vec<i64> = request.owners.iter().map(|owner| owner.revision).collect();
         let issued: Result<(i64,), Failure> = self

@@ -49,6 +49,7 @@ impl Target {
         };
         // Statements of the recipe's own lock what nobody here knows: such a renewal has a transaction for itself.
         if !recipe.renewal_statements.is_empty() {
+            let _room = self.room_for_statements(Instant::now() + DEADLINE).await?;
             return self.renew_one(&asked).await;
         }
         let target = self.clone();

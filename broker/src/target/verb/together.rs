@@ -58,10 +58,12 @@ impl Target {
             async move {
                 match batch.as_slice() {
                     // The plain call costs the server less than the one for many.
-                    [(alone, deadline)] => vec![Some(match target.issue(alone, *deadline).await {
-                        Ok(()) => Answer::Issued,
-                        Err((error, in_doubt)) => Answer::Refused(error, in_doubt),
-                    })],
+                    [(alone, deadline)] => {
+                        vec![Some(match target.issue_at_once(alone, *deadline).await {
+                            Ok(()) => Answer::Issued,
+                            Err((error, in_doubt)) => Answer::Refused(error, in_doubt),
+                        })]
+                    }
                     batch => target.issue_batch(batch).await,
                 }
             }

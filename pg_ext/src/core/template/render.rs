@@ -25,7 +25,7 @@ pub enum PlaceError {
     #[error("{} stands inside dollar quotes without quotes around it", .0.text())]
     BareInDollarQuotes(Placeholder),
     /// Within a longer literal, which may be code by itself: the value is more than a plain name.
-    #[error("{} stands inside a longer text, where its value can only have letters, digits and _ - . @ + = :, and no two hyphens together", .0.text())]
+    #[error("{} stands inside a longer text, where its value can only have letters, digits and _ - . @ + = :, and no two hyphens behind its first word", .0.text())]
     UnsafeInText(Placeholder),
     /// Dollar quotes inside dollar quotes, too deep to follow.
     #[error("dollar quotes are nested too deeply")]
@@ -71,7 +71,8 @@ fn is_value(stretches: &[Stretch], at: usize) -> bool {
     let mut text = stretches[at]
         .text
         .trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    text = text.trim_matches('\'');
+    text = text.strip_prefix('\'').unwrap_or(text);
+    text = text.strip_suffix('\'').unwrap_or(text);
     while let Some(found) = Placeholder::at_start_of(text) {
         text = &text[found.text().len()..];
     }
@@ -83,7 +84,11 @@ fn plain(placeholder: Placeholder, value: &str) -> Result<(), PlaceError> {
     let is_name = matches!(placeholder, Placeholder::Name | Placeholder::Username);
     let fine =
         |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '+' | '=' | ':');
-    if is_name && (!value.chars().all(fine) || value.contains("--")) {
+    // A name of several words with hyphens can stand nowhere without quotes, so that nothing behind it becomes a comment unseen.
+    let is_comment = value
+        .split_once("--")
+        .is_some_and(|(word, _)| !word.contains('-'));
+    if is_name && (!value.chars().all(fine) || is_comment) {
         return Err(PlaceError::UnsafeInText(placeholder));
     }
     Ok(())

@@ -138,11 +138,14 @@ fn a_name_is_no_code_inside_a_longer_text() {
         "DO 'BEGIN CREATE ROLE ' \n '{{name}}' \n '; END'",
         "DO '{{name}}' \n ' '",
         "DO E'{{name}} '",
+        "SELECT dblink_exec('comment on role x is ' || '\''{{name}}\'')",
     ] {
         for name in ["x;alter role broker superuser", "x--", "a b", "a(b)", "a/*"] {
             check(name, text, refused);
         }
-        assert!(render(text, &values("v-töken.a@b")).is_ok(), "{text}");
+        for name in ["v-töken.a@b", "v-token-reports--xyz-1"] {
+            assert!(render(text, &values(name)).is_ok(), "{text}");
+        }
     }
     check(
         "x;y",
