@@ -105,9 +105,12 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
             .bind(name)
             .execute(&mut *transaction)
             .await?;
-        tracing::info!(version, name, "migrated the store");
+        tracing::debug!(version, name, "migrated the store");
     }
     transaction.commit().await?;
+    if found < known {
+        tracing::info!(from = found, to = known, "migrated the store");
+    }
     Ok(())
 }
 
