@@ -83,6 +83,15 @@ pub fn parse_body(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
     }
 }
 
+/// Reads a text that is one JSON object and nothing else: what was kept of a body. serde_json's own reader would take a member
+/// of one certain name for a number.
+pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    match parse(text)? {
+        Json::Object(members) => Ok(to_map(members)),
+        other => Err(JsonError::NotAnObject(other.what())),
+    }
+}
+
 /// Reads a text that is one JSON value and nothing else.
 pub fn parse(text: &[u8]) -> Result<Json, JsonError> {
     let mut reader = Reader::new(text);

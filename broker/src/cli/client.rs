@@ -292,6 +292,16 @@ impl Client {
         }
     }
 
+    /// Sends one request, by this proxy.
+    fn run(
+        &self,
+        request: ureq::http::Result<ureq::http::Request<impl ureq::AsSendBody>>,
+        proxy: Option<ureq::Proxy>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let request = self.agent.configure_request(request?).proxy(proxy).build();
+        self.agent.run(request)
+    }
+
     fn once(&self, request: &Request, url: &str) -> Result<(Answer, Option<String>), ClientError> {
         let unreachable = |error: ureq::Error| ClientError::unreachable(url, &error);
         let proxy = self.proxy(url)?;
@@ -319,20 +329,8 @@ impl Client {
             .as_ref()
             .map(|body| body.to_string().into_bytes());
         let response = match body {
-            Some(body) => {
-                let request = builder
-                    .body(body)
-                    .map_err(|e| unreachable(ureq::Error::Http(e)))?;
-                let request = self.agent.configure_request(request).proxy(proxy).build();
-                self.agent.run(request)
-            }
-            None => {
-                let request = builder
-                    .body(())
-                    .map_err(|e| unreachable(ureq::Error::Http(e)))?;
-                let request = self.agent.configure_request(request).proxy(proxy).build();
-                self.agent.run(request)
-            }
+            Some(body) => self.run(builder.body(body), proxy),
+            None => self.run(builder.body(()), proxy),
         };
         let mut response = response.map_err(unreachable)?;
         let location = response.headers().get("location");

@@ -189,7 +189,7 @@ async fn tell(core: &Core, target_id: Uuid, row: &OutboxRow) -> Result<(), Lease
                 tracing::warn!(%target_id, role = role.name, "no connection that leads there allows the role; its leases end as they were told");
                 return Ok(());
             }
-            reach::ask_through(target_id, core, ways, |target| {
+            reach::ask_through(core, target_id, ways, |target| {
                 let recipe = recipe.clone();
                 async move { target.define_role(&recipe).await.map(drop) }
             })

@@ -89,14 +89,12 @@ pub async fn end_owner(core: &Arc<Core>, token_id: i64) -> Result<bool, Fault> {
 /// The same for many, each in a transaction of its own. Whom to tell is for the caller: waited for one by one, a target that is
 /// away would delay the ends of all others.
 pub async fn end_owners(core: &Arc<Core>, token_ids: &[i64]) -> Result<Notice, Fault> {
-    let mut all = Notice::default();
+    let mut targets = Vec::new();
     for &token_id in token_ids {
         let (_, notice) = end_and_note(core, token_id).await?;
-        all.targets.extend(notice.targets);
-        // As many as there are targets, not tokens.
-        all = Notice::to(all.targets);
+        targets.extend(notice.targets);
     }
-    Ok(all)
+    Ok(Notice::to(targets))
 }
 
 async fn end_and_note(core: &Arc<Core>, token_id: i64) -> Result<(bool, Notice), Fault> {

@@ -30,14 +30,8 @@ pub fn open_details(core: &Core, config: &ConfigRow) -> Result<Map<String, Value
         config.config_id.as_bytes(),
         &config.sealed_connection,
     )?;
-    // By the reader that has read it when it came: serde_json's own takes a member of one certain name for a number.
-    match json::parse(&text).map(|parsed| parsed.into_value()) {
-        Ok(Value::Object(details)) => Ok(details),
-        Ok(_) => Err(Fault::internal("connection details are no object")),
-        Err(error) => Err(Fault::internal(format!(
-            "connection details are no JSON: {error}"
-        ))),
-    }
+    json::parse_object(&text)
+        .map_err(|error| Fault::internal(format!("connection details can not be read: {error}")))
 }
 
 /// The target behind a configuration that was read in this request. One that was stored unverified is verified now.
@@ -93,7 +87,7 @@ where
     Asked: Future<Output = Result<T, TargetError>> + Send,
 {
     let ways = configs::by_target(&core.store, target_id).await?;
-    ask_through(target_id, core, ways, call).await
+    ask_through(core, target_id, ways, call).await
 }
 
 /// A role, as far as it says whose login may speak for it.
@@ -125,8 +119,8 @@ pub(super) async fn ways_for_role(
 
 /// Asks a target through the first of these ways that gets an answer.
 pub(super) async fn ask_through<T, Asked>(
-    target_id: Uuid,
     core: &Core,
+    target_id: Uuid,
     ways: Vec<ConfigRow>,
     call: impl Fn(Target) -> Asked + Send,
 ) -> Result<T, LeaseError>

@@ -54,7 +54,7 @@ pub async fn renew(core: &Arc<Core>, renewal: &Renewal<'_>) -> Result<i64, Lease
         match error.refusal() {
             Some(Refusal::UnknownRecipe | Refusal::OtherRecipe) if tries == 1 => {
                 let ways = ways(core, renewal).await?;
-                reach::ask_through(renewal.lease.target_id, core, ways, |target| {
+                reach::ask_through(core, renewal.lease.target_id, ways, |target| {
                     let name = recipe.name.clone();
                     async move {
                         target.forget_recipe(&name);
@@ -113,7 +113,7 @@ async fn once(core: &Arc<Core>, renewal: &Renewal<'_>, recipe: &Recipe) -> Resul
         }
     }
     let ways = ways(core, renewal).await?;
-    reach::ask_through(lease.target_id, core, ways, ask).await
+    reach::ask_through(core, lease.target_id, ways, ask).await
 }
 
 /// A renewal may define the recipe anew: so it goes through those that may, else through the one that the lease came through.

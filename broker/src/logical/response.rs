@@ -136,6 +136,14 @@ impl Response {
         Ok(Some(Response::data(serde_json::json!({ "keys": keys }))))
     }
 
+    /// These warnings and nothing else; none is no response.
+    pub fn warnings(warnings: Vec<String>) -> Option<Self> {
+        (!warnings.is_empty()).then(|| Response {
+            warnings,
+            ..Response::default()
+        })
+    }
+
     /// A JSON body without envelope.
     pub fn json(status: u16, value: &Value) -> Self {
         let mut bytes = value.to_string().into_bytes();

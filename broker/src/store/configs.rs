@@ -85,19 +85,6 @@ pub async fn for_update(
     one(store, LOCKED, mount_id, name).await
 }
 
-/// Locks the roles that name a configuration: whoever is to change them locks them before the configuration itself, as intents
-/// hold what they build on in the order mount, role, configuration.
-pub async fn lock_roles(store: &mut PgConnection, mount_id: Uuid, name: &str) -> sqlx::Result<()> {
-    sqlx::query(
-        "select from leasehold_broker.database_roles where mount_id = $1 and settings ->> 'db_name' = $2 order by name for update",
-    )
-    .bind(mount_id)
-    .bind(name)
-    .execute(store)
-    .await?;
-    Ok(())
-}
-
 async fn one(
     store: impl PgExecutor<'_>,
     statement: &'static str,

@@ -149,10 +149,17 @@ fn is_from_before(silent_at: Option<Instant>, now: Instant, idle_for: Duration) 
 
 /// Whether the server stopped a statement because of [`STATEMENT_TIMEOUT`].
 pub(super) fn took_too_long(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .is_some_and(|code| code == "57014")
+    has_code(error, "57014")
+}
+
+/// Whether the server rolled it back to let somebody else pass.
+pub fn is_deadlock(error: &sqlx::Error) -> bool {
+    has_code(error, "40P01")
+}
+
+fn has_code(error: &sqlx::Error, sqlstate: &str) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some(sqlstate)
 }
 
 /// Of the pool's connections those that are kept aside for the next statement; most are left to transactions.

@@ -22,15 +22,7 @@ pub fn open(
     sealed: &[u8],
 ) -> Result<Map<String, Value>, Fault> {
     let text = keys.open("cubbyholes", &row(token_id, path), sealed)?;
-    object(&text).ok_or_else(|| Fault::internal("a cubbyhole's value is no object"))
-}
-
-/// By the reader that has read it when it came: serde_json's own takes a member of one certain name for a number.
-fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    match json::parse(text).ok()?.into_value() {
-        Value::Object(object) => Some(object),
-        _ => None,
-    }
+    json::parse_object(&text).map_err(|_| Fault::internal("a cubbyhole's value is no object"))
 }
 
 fn row(token_id: i64, path: &str) -> Vec<u8> {
@@ -116,7 +108,7 @@ mod tests {
         ] {
             let came = json::parse_body(body.as_bytes()).expect("a body");
             let text = serde_json::to_vec(&Value::Object(came.clone())).expect("it is written");
-            assert_eq!(object(&text), Some(came), "{body}");
+            assert_eq!(json::parse_object(&text), Ok(came), "{body}");
         }
     }
 }

@@ -33,5 +33,5 @@ pub mod tokens_by_path;
 pub mod unconfirmed;
 pub mod wrapping;
 
-pub use connect::{StoreError, connect, warm};
+pub use connect::{StoreError, connect, is_deadlock, warm};
 pub use migrate::{MigrateError, migrate};

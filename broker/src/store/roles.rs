@@ -169,6 +169,23 @@ pub async fn renew_revisions(
     Ok(())
 }
 
+/// Locks the roles that name a configuration: whoever is to change them locks them before the configuration itself, as intents
+/// hold what they build on in the order mount, role, configuration.
+pub async fn lock_all_of(
+    store: &mut PgConnection,
+    mount_id: Uuid,
+    config_name: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "select from leasehold_broker.database_roles where mount_id = $1 and settings ->> 'db_name' = $2 order by name for update",
+    )
+    .bind(mount_id)
+    .bind(config_name)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
 /// Roles written since a backup, at most: by so much a restored store goes ahead of what a target remembers.
 const OVERTAKE: i64 = 1_000;
 

@@ -28,18 +28,18 @@ pub fn is_suspect(installation: Installation) -> bool {
 
 /// Who gets what logins own is another OID by now; one that is not there gets a stand-in, so that nobody else inherits.
 fn find_heirs() {
-    write(
-        "update leasehold.live_leases l
-            set reassign_to_oid = coalesce((select a.oid from pg_catalog.pg_authid a where a.rolname = l.reassign_to), 4294967295::oid)
-          where l.reassign_to is not null",
-        &[],
-    );
-    write(
-        "update leasehold.shared_groups g
-            set reassign_to_oid = coalesce((select a.oid from pg_catalog.pg_authid a where a.rolname = g.reassign_to), 4294967295::oid)
-          where g.reassign_to is not null",
-        &[],
-    );
+    macro_rules! of {
+        ($table:literal) => {
+            concat!(
+                "update ",
+                $table,
+                " t set reassign_to_oid = coalesce((select a.oid from pg_catalog.pg_authid a where a.rolname = t.reassign_to), 4294967295::oid)
+                  where t.reassign_to is not null"
+            )
+        };
+    }
+    write(of!("leasehold.live_leases"), &[]);
+    write(of!("leasehold.shared_groups"), &[]);
 }
 
 /// Matches every live lease with its login again. One without a login has ended, by the restore.

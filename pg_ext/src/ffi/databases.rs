@@ -46,10 +46,11 @@ pub fn homes() -> Vec<Home> {
 
 /// The installation that lives in `database`; none in a copy beside its original, whatever its label.
 pub fn installation_at(database: pg_sys::Oid) -> Option<Installation> {
-    homes()
+    let own = label::installation(database)?;
+    let is_copy = all()
         .into_iter()
-        .find(|home| home.database == database)
-        .map(|home| home.installation)
+        .any(|other| other.to_u32() < database.to_u32() && label::installation(other) == Some(own));
+    (!is_copy).then_some(own)
 }
 
 /// The installation that lives in this database.
@@ -185,6 +186,12 @@ pub fn role_exists(role: pg_sys::Oid) -> bool {
 
 /// True if the extension is installed in the database that this process is in.
 pub fn has_extension() -> bool {
+    extension().is_some()
+}
+
+/// The extension as it is installed in the database that this process is in.
+pub fn extension() -> Option<pg_sys::Oid> {
     // SAFETY: a catalog lookup inside a transaction.
-    unsafe { pg_sys::get_extension_oid(c"leasehold".as_ptr(), true) != pg_sys::InvalidOid }
+    let found = unsafe { pg_sys::get_extension_oid(c"leasehold".as_ptr(), true) };
+    (found != pg_sys::InvalidOid).then_some(found)
 }

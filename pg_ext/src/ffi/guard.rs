@@ -1,6 +1,6 @@
 //! Watching our own extension come and go: `DROP EXTENSION` is refused while a lease lives, because nobody would end it.
 
-use super::{label, xact};
+use super::{databases, label, xact};
 use crate::worker::wake;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
@@ -42,7 +42,7 @@ unsafe extern "C-unwind" fn on_access(
             }
             pg_sys::ObjectAccessType::OAT_DROP
                 if class == pg_sys::ExtensionRelationId
-                    && object == pg_sys::get_extension_oid(c"leasehold".as_ptr(), true) =>
+                    && Some(object) == databases::extension() =>
             {
                 label::unmark_database(xact::my_database());
                 wake::launcher_at_commit();
@@ -69,8 +69,8 @@ unsafe fn is_leases(relation: pg_sys::Oid) -> bool {
         if schema.is_null() || CStr::from_ptr(schema) != c"leasehold" {
             return false;
         }
-        let ours = pg_sys::get_extension_oid(c"leasehold".as_ptr(), true);
-        ours != pg_sys::InvalidOid
-            && pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, relation) == ours
+        databases::extension().is_some_and(|ours| {
+            pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, relation) == ours
+        })
     }
 }

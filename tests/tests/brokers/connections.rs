@@ -5,6 +5,8 @@ use leasehold_tests::{Cluster, Engine, Options, Served, Stop, wait_until};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
+use super::scene::Scene;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A refusal takes no longer: a connection, a greeting, and machines that others use too.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -35,14 +37,11 @@ fn refused_at_once(engine: &Engine, status: u16, told: &str) -> Result<()> {
 
 #[test]
 fn an_address_that_leads_elsewhere_is_told_at_once() -> Result<()> {
-    let store = Cluster::start(Options::default())?;
-    let target = Cluster::start(Options::default())?;
-    let broker = Served::start(&store, "store", "")?;
-    let engine = Engine::ready(&broker.root(), "db", target.port())?;
+    let Scene { target, engine, .. } = &Scene::start()?;
     let (lease, _) = engine.issue("r")?;
     engine.revoke(&lease)?.expect(204)?;
-    relabel(&target, "'11111111-1111-4111-8111-111111111111'")?;
-    refused_at_once(&engine, 503, "another installation")?;
+    relabel(target, "'11111111-1111-4111-8111-111111111111'")?;
+    refused_at_once(engine, 503, "another installation")?;
     // Written again, it is meant.
     engine.connect("c", target.port())?;
     engine.issue("r").map(drop)
@@ -50,13 +49,10 @@ fn an_address_that_leads_elsewhere_is_told_at_once() -> Result<()> {
 
 #[test]
 fn a_database_without_its_label_is_told_as_that() -> Result<()> {
-    let store = Cluster::start(Options::default())?;
-    let target = Cluster::start(Options::default())?;
-    let broker = Served::start(&store, "store", "")?;
-    let engine = Engine::ready(&broker.root(), "db", target.port())?;
+    let Scene { target, engine, .. } = &Scene::start()?;
     let label = target.psql("select installation from leasehold.installation()")?;
-    relabel(&target, "null")?;
-    refused_at_once(&engine, 503, "SECURITY LABEL FOR leasehold ON DATABASE")?;
+    relabel(target, "null")?;
+    refused_at_once(engine, 503, "SECURITY LABEL FOR leasehold ON DATABASE")?;
     let written = engine.connect("c", target.port());
     let told = written.err().map(|error| format!("{error:#}"));
     ensure!(
@@ -65,16 +61,14 @@ fn a_database_without_its_label_is_told_as_that() -> Result<()> {
         "{told:?}"
     );
     // As it was, for what is looked at in the end.
-    relabel(&target, &format!("'{label}'"))
+    relabel(target, &format!("'{label}'"))
 }
 
 #[test]
 fn a_standby_is_told_at_once_as_away() -> Result<()> {
-    let store = Cluster::start(Options::default())?;
-    let primary = Cluster::start(Options::default())?;
-    let broker = Served::start(&store, "store", "")?;
-    let engine = Engine::ready(&broker.root(), "db", primary.port())?;
-    let standby = Cluster::standby_of(&primary)?;
+    let scene = Scene::start()?;
+    let (store, primary, engine) = (&scene.store, &scene.target, &scene.engine);
+    let standby = Cluster::standby_of(primary)?;
     // Not asked: as a write to an address that was the primary's then.
     let connection = json!({
         "connection_url": format!(
@@ -89,7 +83,7 @@ fn a_standby_is_told_at_once_as_away() -> Result<()> {
         "update leasehold_broker.database_configs set target_id = (select target_id from leasehold_broker.targets)
           where state = 'live'",
     )?;
-    refused_at_once(&engine, 500, "that server takes no writes")
+    refused_at_once(engine, 500, "that server takes no writes")
 }
 
 #[test]
@@ -117,10 +111,8 @@ fn a_target_that_was_upgraded_is_not_taken_for_a_copy() -> Result<()> {
 
 #[test]
 fn a_copy_is_refused_while_its_original_is_there_or_away() -> Result<()> {
-    let store = Cluster::start(Options::default())?;
-    let original = Cluster::start(Options::default())?;
-    let broker = Served::start(&store, "store", "")?;
-    Engine::ready(&broker.root(), "db", original.port())?;
+    let scene = Scene::start()?;
+    let (original, broker) = (&scene.target, &scene.broker);
     let label = original.psql("select installation from leasehold.installation()")?;
     // In a database of another number: the servers of a test are copies of one, down to their system identifier.
     let bare = Options {

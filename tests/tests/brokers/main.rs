@@ -11,6 +11,7 @@ mod overlapping;
 mod owners;
 mod remembered;
 mod restore;
+mod scene;
 mod several;
 mod speakers;
 mod upgrade;

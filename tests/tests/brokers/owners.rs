@@ -2,41 +2,16 @@
 //! away when it was said.
 
 use anyhow::{Result, ensure};
-use leasehold_tests::{Cluster, Engine, Options, Served, Setup, Stop, wait_until};
+use leasehold_tests::{Cluster, Setup, Stop, wait_until};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+use super::scene::Scene;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const READER: &str = "path \"db/creds/*\" { capabilities = [\"read\"] }\n\
      path \"auth/token/create\" { capabilities = [\"update\"] }\n\
      path \"auth/token/renew-self\" { capabilities = [\"update\"] }";
-
-struct Scene {
-    store: Cluster,
-    target: Cluster,
-    broker: Served,
-    engine: Engine,
-}
-
-impl Scene {
-    fn start() -> Result<Scene> {
-        let store = Cluster::start(Options::default())?;
-        let target = Cluster::start(Options::default())?;
-        let broker = Served::start(&store, "store", "")?;
-        let engine = Engine::ready(&broker.root(), "db", target.port())?;
-        Ok(Scene {
-            store,
-            target,
-            broker,
-            engine,
-        })
-    }
-
-    fn login_is_there(&self, login: &str) -> Result<bool> {
-        let there = format!("select count(*) from pg_roles where rolname = '{login}'");
-        Ok(self.target.psql(&there)? == "1")
-    }
-}
 
 /// A child of a token.
 fn child(of: &leasehold_tests::Actor, more: Value) -> Result<leasehold_tests::Actor> {
@@ -65,14 +40,17 @@ fn leases_end_with_their_token_while_every_broker_is_down() -> Result<()> {
     let (_, of_root) = scene.engine.issue("r")?;
     scene.broker.kill()?;
     for login in &logins {
-        ensure!(scene.login_is_there(login)?, "{login} ended too early");
+        ensure!(scene.target.has_role(login)?, "{login} ended too early");
     }
     for login in &logins {
         wait_until(Duration::from_secs(10), "it ended with its token", || {
-            Ok(!scene.login_is_there(login)?)
+            Ok(!scene.target.has_role(login)?)
         })?;
     }
-    ensure!(scene.login_is_there(&of_root)?, "another token's has ended");
+    ensure!(
+        scene.target.has_role(&of_root)?,
+        "another token's has ended"
+    );
     // Whoever comes next hears of it.
     let another = scene.broker.beside(&Setup::default())?;
     wait_until(PATIENCE, "the store has heard", || {
@@ -133,7 +111,7 @@ fn a_token_that_was_renewed_twice_lives_on_where_the_first_news_comes_late() -> 
         Ok(scene.store.psql_in("store", waiting)? == "0")
     })?;
     std::thread::sleep(Duration::from_millis(1_500));
-    ensure!(scene.login_is_there(&login)?, "the lease has ended");
+    ensure!(scene.target.has_role(&login)?, "the lease has ended");
     here.issue("r")?;
     Ok(())
 }
@@ -230,11 +208,11 @@ fn a_renewed_token_keeps_its_leases_though_the_target_was_away() -> Result<()> {
     assert_eq!(waiting, "move_owner");
     scene.target.start_again()?;
     wait_until(PATIENCE, "the other token's lease has ended", || {
-        Ok(!scene.login_is_there(&ending)?)
+        Ok(!scene.target.has_role(&ending)?)
     })?;
     std::thread::sleep(Duration::from_millis(500));
     ensure!(
-        scene.login_is_there(&login)?,
+        scene.target.has_role(&login)?,
         "the lease of a renewed token has ended"
     );
     let due = scene.target.psql(&format!(
@@ -275,6 +253,6 @@ fn a_batch_token_ends_with_its_parent_and_caps_its_leases() -> Result<()> {
         .expect(204)?;
     batch.get("db/creds/r")?.expect(403)?;
     wait_until(PATIENCE, "its lease has ended", || {
-        Ok(!scene.login_is_there(&login)? && scene.engine.ttl(&lease)?.is_none())
+        Ok(!scene.target.has_role(&login)? && scene.engine.ttl(&lease)?.is_none())
     })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::connection::{merge_details, merge_settings, warned, warnings};
+use super::connection::{merge_details, merge_settings, warnings};
 use super::fault::of_verification;
 use super::moved::has_moved;
 use crate::core::Core;
@@ -13,7 +13,7 @@ use crate::logical::{
     Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response, RunFuture,
 };
 use crate::store::configs::{self, ConfigRow};
-use crate::store::{mounts, outbox, roles, targets};
+use crate::store::{is_deadlock, mounts, outbox, roles, targets};
 use crate::target::{ConnectionDetails, Verified, redacted, verify};
 use crate::template::Template;
 
@@ -148,7 +148,7 @@ async fn write(call: &Call<'_>) -> Outcome {
         let draft = draft(call, before.as_ref()).await?;
         let warnings = warnings(call, &draft.details);
         match keep(call, before.as_ref(), draft).await {
-            Ok(Kept::Written) => return Ok(warned(warnings)),
+            Ok(Kept::Written) => return Ok(Response::warnings(warnings)),
             Ok(Kept::Stale) => {}
             Ok(Kept::Elsewhere(found)) => {
                 let own = before.map(|row| row.config_id);
@@ -232,12 +232,6 @@ impl From<Fault> for Undone {
     }
 }
 
-/// Rolled back by the server to let somebody else pass.
-fn is_deadlock(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.as_deref() == Some("40P01")
-}
-
 /// Writes a draft down. What intents hold is locked in their order: mount, roles, configuration.
 async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Result<Kept, Undone> {
     let (core, mount_id, name) = (call.core, call.mount.mount_id, call.capture("name"));
@@ -246,7 +240,7 @@ async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Resu
         return Err(Fault::no_route(&call.request.path).into());
     }
     if draft.details_changed {
-        configs::lock_roles(&mut store, mount_id, name).await?;
+        roles::lock_all_of(&mut store, mount_id, name).await?;
     }
     let now = configs::for_update(&mut store, mount_id, name).await?;
     let revision = |row: Option<&ConfigRow>| row.map(|row| (row.config_id, row.revision));

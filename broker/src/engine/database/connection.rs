@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::fields::FieldValue;
-use crate::logical::{Call, Response};
+use crate::logical::Call;
 use crate::target::connection_string::has_literal_password;
 
 /// The plugin every client names for PostgreSQL.
@@ -95,14 +95,6 @@ pub fn warnings(call: &Call<'_>, details: &Map<String, Value>) -> Vec<String> {
     .filter(|(applies, _)| *applies)
     .map(|(_, text)| text.to_owned())
     .collect()
-}
-
-/// The answer to a write: none, or its warnings.
-pub fn warned(warnings: Vec<String>) -> Option<Response> {
-    (!warnings.is_empty()).then(|| Response {
-        warnings,
-        ..Response::default()
-    })
 }
 
 fn is_semantic(version: &str) -> bool {

@@ -123,8 +123,7 @@ fn plan_of(call: &Call<'_>, role: RoleRow, config: Option<ConfigRow>) -> Result<
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let db_name = text("db_name");
-    let config = config.ok_or_else(|| reset::missing(db_name))?;
+    let config = config.ok_or_else(|| reset::missing(role.db_name()))?;
     if !config.allows(name) {
         return Err(Fault::multi(
             400,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::connection::{NO_POLICIES, warned};
+use super::connection::NO_POLICIES;
 use super::{credential, extras};
 use crate::fields::{FieldType, FieldValue};
 use crate::lease;
@@ -184,7 +184,7 @@ async fn write(call: &Call<'_>) -> Outcome {
     store.commit().await?;
     notice.deliver(call.core).await;
     let warnings = names_policy(call, &settings).then(|| NO_POLICIES.to_owned());
-    Ok(warned(warnings.into_iter().collect()))
+    Ok(Response::warnings(warnings.into_iter().collect()))
 }
 
 /// Whether this write names a password policy, as the role as it is now keeps it.

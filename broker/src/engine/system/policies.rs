@@ -170,13 +170,7 @@ async fn write(call: &Call<'_>) -> Outcome {
     if call.capture("name").trim() != name {
         warnings.insert(0, format!("policy name was converted to {name}"));
     }
-    if warnings.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Response {
-        warnings,
-        ..Response::default()
-    }))
+    Ok(Response::warnings(warnings))
 }
 
 async fn delete(call: &Call<'_>) -> Outcome {

@@ -144,10 +144,7 @@ pub(super) async fn write(call: &Call<'_>) -> Outcome {
     let settings = serde_json::to_value(&role).map_err(Fault::internal)?;
     token_roles::write(&mut store, name, &settings).await?;
     store.commit().await?;
-    Ok((!warnings.is_empty()).then(|| Response {
-        warnings,
-        ..Response::default()
-    }))
+    Ok(Response::warnings(warnings))
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> Outcome {

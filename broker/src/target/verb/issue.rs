@@ -3,7 +3,7 @@
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::{Owner, microseconds, seconds};
+use super::{Owner, left, microseconds, seconds};
 use crate::secret::Verifier;
 use crate::target::call::{DEADLINE, Failure};
 use crate::target::{Target, TargetError};
@@ -58,9 +58,8 @@ pub struct Settled {
 impl Issue {
     /// Its owners as they were at `read_at`.
     pub fn read_again(&mut self, owners: Vec<Owner>, read_at: Instant) {
-        let gone = read_at.saturating_duration_since(self.read_at);
-        let gone = i64::try_from(gone.as_micros()).unwrap_or(i64::MAX);
-        self.cap_microseconds = self.cap_microseconds.map(|left| left.saturating_sub(gone));
+        let passed = read_at.saturating_duration_since(self.read_at);
+        self.cap_microseconds = self.cap_microseconds.map(|cap| left(cap, passed));
         (self.owners, self.read_at) = (owners, read_at);
     }
 
@@ -77,8 +76,7 @@ impl Issue {
     }
 
     fn left_of(&self, left_microseconds: i64) -> i64 {
-        let gone = i64::try_from(self.read_at.elapsed().as_micros()).unwrap_or(i64::MAX);
-        left_microseconds.saturating_sub(gone)
+        left(left_microseconds, self.read_at.elapsed())
     }
 }
 

@@ -18,6 +18,8 @@ pub use recipe::Recipe;
 pub(in crate::target) use renew::{Renewals, renewals};
 pub(super) use together::{Together, together};
 
+use std::time::Duration;
+
 use sqlx::postgres::types::PgInterval;
 
 /// So many of a target's calls go together at most: they are one transaction there.
@@ -38,6 +40,12 @@ fn microseconds(microseconds: i64) -> PgInterval {
         days: 0,
         microseconds,
     }
+}
+
+/// What is left of so many microseconds when this has passed since they were read: calls may be sent long after, and more than
+/// once.
+fn left(microseconds: i64, passed: Duration) -> i64 {
+    microseconds.saturating_sub(i64::try_from(passed.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn seconds(seconds: i64) -> PgInterval {

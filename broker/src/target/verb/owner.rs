@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::microseconds;
+use super::{left, microseconds};
 use crate::target::call::DEADLINE;
 use crate::target::{Target, TargetError};
 
@@ -24,9 +24,8 @@ const MOMENT_US: i64 = 1_000_000;
 impl Owner {
     /// What is left of it now, a moment at least. It may be told long after that was read, and more than once.
     fn left_since(&self, read_at: Instant) -> Option<i64> {
-        let gone = i64::try_from(read_at.elapsed().as_micros()).unwrap_or(i64::MAX);
         self.ttl_microseconds
-            .map(|left| left.saturating_sub(gone).max(MOMENT_US))
+            .map(|ttl| left(ttl, read_at.elapsed()).max(MOMENT_US))
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "late-news-ends-owners",
         safety: "a token that was renewed again is not ended by news of its first renewal",
         file: "broker/src/target/verb/owner.rs",
-        from: "left.saturating_sub(gone).max(MOMENT_US)",
-        to: "left.saturating_sub(gone)",
+        from: "left(ttl, read_at.elapsed()).max(MOMENT_US)",
+        to: "left(ttl, read_at.elapsed())",
         tests: &[
             "brokers::owners::a_token_that_was_renewed_twice_lives_on_where_the_first_news_comes_late",
         ],
@@ -83,8 +83,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "time-stands-still",
         safety: "a lease ends with its batch token however long its issue took",
         file: "broker/src/target/verb/issue.rs",
-        from: "left_microseconds.saturating_sub(gone)",
-        to: "left_microseconds.saturating_sub(gone * 0)",
+        from: "left(left_microseconds, self.read_at.elapsed())",
+        to: "left_microseconds",
         tests: &["brokers::intents::an_issue_that_took_long_lives_no_longer_than_its_batch_token"],
     },
     Mutant {

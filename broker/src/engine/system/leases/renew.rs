@@ -34,14 +34,10 @@ pub(super) async fn renew(call: &Call<'_>) -> Outcome {
             lease.role
         )));
     };
-    let db_name = role
-        .settings
-        .get("db_name")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
     let Some(config) = config else {
         return Err(failed(&format!(
-            "failed to find entry for connection with name: \"{db_name}\""
+            "failed to find entry for connection with name: \"{}\"",
+            role.db_name()
         )));
     };
     let increment = call
