@@ -665,6 +665,8 @@ create event trigger leasehold_guard on ddl_command_start
 create function leasehold.check(out invariant text, out subject text, out detail text)
 returns setof record
 language sql volatile security definer set search_path = pg_catalog, pg_temp
+-- All leases are joined with all marks: one after the other for each, should the planner expect but few.
+set enable_nestloop = off
 as $$
 with
 home as (

@@ -6,6 +6,7 @@ pub mod dependents;
 pub mod ending;
 pub mod ends;
 pub mod growth;
+mod labels;
 pub mod leases;
 pub mod litter;
 pub mod logins;

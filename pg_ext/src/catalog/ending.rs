@@ -1,6 +1,7 @@
 //! The rows of leases that are ending, and of the PostgreSQL roles behind them.
 
 use super::ask::{Row, look, rows, write};
+use super::labels::label_of;
 use crate::core::label::Installation;
 use crate::ffi::holders;
 use pgrx::datum::TimestampWithTimeZone;
@@ -40,8 +41,8 @@ macro_rules! marked {
             "
            from leasehold.live_leases l
            left join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass ",
+           ",
+            label_of!("a.oid"),
             $tables,
             " where ",
             $($which),+
@@ -156,17 +157,16 @@ pub struct Held {
 /// Due leases whose rows can not be locked, asked without locking anything; empty when nothing is held.
 pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held> {
     rows(
-        "select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login then l.login_oid end,
+        concat!("select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login then l.login_oid end,
                 least(l.due_at, (select r.requested_at from leasehold.end_requests r where r.lease_number = l.lease_number)),
                 l.tableoid, l.ctid
            from leasehold.live_leases l
-           left join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where l.fenced_at is null and l.lease_number = any (array(
+           left join pg_catalog.pg_authid a on a.oid = l.login_oid ",
+          label_of!("l.login_oid"),
+          "where l.fenced_at is null and l.lease_number = any (array(
                 select d.lease_number from leasehold.live_leases d where d.state = 'active' and d.due_at <= $1
                 union select r.lease_number from leasehold.end_requests r))
-          order by l.due_at limit 100",
+          order by l.due_at limit 100"),
         &[now.into(), installation.to_string().into()],
         |row| Held {
             number: row.must(1),
@@ -274,13 +274,13 @@ pub fn mark_failed(number: i64, error: &str, wait_seconds: i64) {
 /// The logins of leases that are fenced or past their end, asked without locking anything.
 pub fn ended_logins(installation: Installation, now: TimestampWithTimeZone) -> Vec<pg_sys::Oid> {
     look(
-        "select l.login_oid
-           from leasehold.live_leases l
-           join pg_catalog.pg_authid a on a.oid = l.login_oid
-           left join pg_catalog.pg_shseclabel s on s.objoid = l.login_oid and s.provider = 'leasehold'
-                and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where (l.state = 'fenced' or l.due_at <= $1)
-            and (s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login)",
+        concat!("select l.login_oid
+           from (select f.lease_number, f.login, f.login_oid from leasehold.live_leases f where f.state = 'fenced'
+                  union all
+                 select d.lease_number, d.login, d.login_oid from leasehold.live_leases d where d.state = 'active' and d.due_at <= $1) l
+           join pg_catalog.pg_authid a on a.oid = l.login_oid ",
+          label_of!("l.login_oid"),
+          "where (s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login)"),
         &[now.into(), installation.to_string().into()],
         |row| row.must(1),
     )

@@ -2,6 +2,7 @@
 
 use super::ask::{rows, write};
 use super::ending::{Mark, Marked, marked};
+use super::labels::label_of;
 use crate::core::label::Installation;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys;
@@ -224,19 +225,21 @@ pub struct Ending {
 /// The ending statements of this lease, if they have not run yet.
 pub fn ending_statements(number: i64) -> Option<Ending> {
     rows(
-        "select array(select t.t from pg_catalog.unnest(case when r.digest is null then l.revocation_statements else r.revocation_statements end) t (t)
+        concat!(
+            "select array(select t.t from pg_catalog.unnest(case when r.digest is null then l.revocation_statements else r.revocation_statements end) t (t)
                        where pg_catalog.btrim(t.t, E' \\t\\n\\r;') <> ''),
                 a.oid, coalesce(g.rolname, l.login)::text,
-                g.oid is null and exists (select from pg_catalog.pg_authid n where n.rolname = l.login)
+                g.rolname is null and exists (select from pg_catalog.pg_authid n where n.rolname = l.login)
            from leasehold.live_leases l
            left join leasehold.recipes r on r.scope = l.scope and r.role_name = l.role_name and r.dropped_at is null
            left join pg_catalog.pg_authid a on a.oid = coalesce(r.definer_oid, l.definer_oid)
                 and a.rolname = coalesce(r.definer, l.definer)
-           left join (pg_catalog.pg_authid g
-                left join pg_catalog.pg_shseclabel s on s.objoid = g.oid and s.provider = 'leasehold'
-                     and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass)
-                on g.oid = l.login_oid and coalesce(pg_catalog.split_part(s.label, '/', 2) = l.lease_number::text, g.rolname = l.login)
-          where l.lease_number = $1 and l.statements_ran_at is null",
+           left join lateral (select x.rolname, s.label from pg_catalog.pg_authid x ",
+            label_of!("x.oid"),
+            "where x.oid = l.login_oid offset 0) g
+                on coalesce(pg_catalog.split_part(g.label, '/', 2) = l.lease_number::text, g.rolname = l.login)
+          where l.lease_number = $1 and l.statements_ran_at is null"
+        ),
         &[number.into()],
         |row| Ending { texts: row.must(1), definer: row.get(2), login: row.get(3), namesake: row.must(4) },
     )

@@ -1,5 +1,6 @@
 //! The rows of logins in `pg_authid`, as far as a verb has to wait for them.
 
+use super::labels::label_of;
 use super::plan::rows;
 use crate::core::error::Fault;
 use crate::core::label::Installation;
@@ -7,13 +8,14 @@ use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
 
 // An OID alone is nobody's: after a restore it may be another role's.
-const LOCK: &str = "select a.oid, a.rolname::text,
+const LOCK: &str = concat!(
+    "select a.oid, a.rolname::text,
                 coalesce(s.label = $1 || '/' || x.number::text, a.rolname = x.name)
            from rows from (pg_catalog.unnest($2::oid[]), pg_catalog.unnest($3::bigint[]), pg_catalog.unnest($4::text[])) x (login, number, name)
-           join pg_catalog.pg_authid a on a.oid = x.login
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-            for update of a skip locked";
+           join pg_catalog.pg_authid a on a.oid = x.login ",
+    label_of!("a.oid"),
+    "for update of a skip locked"
+);
 
 /// A login as its lease knows it.
 pub struct Known<'a> {

@@ -2,8 +2,10 @@
 
 use super::ask::{rows, write};
 use super::ending::{self, Why};
+use super::labels::label_of;
 use crate::core::label::Installation;
 use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
 
 /// True if the newest or the oldest active lease is not matched with its login: after a restore none is.
 pub fn is_suspect(installation: Installation) -> bool {
@@ -18,7 +20,7 @@ pub fn is_suspect(installation: Installation) -> bool {
              where not exists (
                 select from pg_catalog.pg_shseclabel s
                  where s.objoid = l.login_oid and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-                   and s.provider = 'leasehold' and s.label = $1 || '/' || l.lease_number::text))",
+                   and s.provider = 'leasehold' and s.label = $1 || '/' || l.lease_number::text offset 0))",
         &[installation.to_string().into()],
         |row| row.must(1),
     )
@@ -42,29 +44,49 @@ fn find_heirs() {
     write(of!("leasehold.shared_groups"), &[]);
 }
 
+/// A statement over `strayed`: leases whose login, found by its mark and its name, has another OID than they know. From mark to
+/// login to lease, each by its key: in time that grows with the marks, whatever the planner expects (see `labels.rs`).
+macro_rules! strayed {
+    ($statement:literal) => {
+        concat!(
+            "with strayed as materialized (
+                select a.oid, l.lease_number, pg_catalog.row_number() over () as rank
+                  from pg_catalog.pg_shseclabel s
+                 cross join lateral (
+                       select x.oid, x.rolname from pg_catalog.pg_authid x where x.oid = s.objoid offset 0) a
+                 cross join lateral (
+                       select x.lease_number, x.login, x.login_oid from leasehold.live_leases x
+                        where x.lease_number = pg_catalog.substring(s.label, '^' || $1 || '/([0-9]{1,18})$')::bigint offset 0) l
+                 where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+                   and a.rolname = l.login and a.oid <> l.login_oid) ",
+            $statement
+        )
+    };
+}
+
 /// Matches every live lease with its login again. One without a login has ended, by the restore.
 pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // An old OID may be another lease's new one, so all that are wrong give theirs up first. The stand-ins are
     // OIDs that a server reaches last.
-    write(
-        "with wrong as (
-            select l.lease_number, pg_catalog.row_number() over () as rank
-              from leasehold.live_leases l
-             where l.login_oid is not null and exists (
-                   select from pg_catalog.pg_shseclabel s join pg_catalog.pg_authid a on a.oid = s.objoid
-                    where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-                      and s.label = $1 || '/' || l.lease_number::text and a.rolname = l.login and a.oid <> l.login_oid))
-         update leasehold.live_leases l set login_oid = (4294967295 - w.rank)::oid
-           from wrong w where l.lease_number = w.lease_number",
+    let strayed = write(
+        strayed!(
+            "update leasehold.live_leases l set login_oid = (4294967295 - s.rank)::oid
+               from strayed s where l.lease_number = s.lease_number"
+        ),
         &[installation.to_string().into()],
     );
-    let matched = write(
-        "update leasehold.live_leases l set login_oid = a.oid
-           from pg_catalog.pg_shseclabel s join pg_catalog.pg_authid a on a.oid = s.objoid
-          where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-            and s.label = $1 || '/' || l.lease_number::text and a.rolname = l.login and a.oid <> l.login_oid",
-        &[installation.to_string().into()],
-    );
+    // Rows that a restore has brought since are another look's.
+    let stand_ins = pg_sys::Oid::from(u32::MAX - u32::try_from(strayed).unwrap_or(u32::MAX));
+    let matched = match strayed {
+        0 => 0,
+        _ => write(
+            strayed!(
+                "update leasehold.live_leases l set login_oid = s.oid
+                   from strayed s where l.lease_number = s.lease_number and l.login_oid >= $2"
+            ),
+            &[installation.to_string().into(), stand_ins.into()],
+        ),
+    };
     let all: i64 = rows(
         "select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'active' and l.login_oid is not null",
         &[],
@@ -75,20 +97,21 @@ pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // An OID that now is a stranger's is no login of ours either: it gets a stand-in too. So does the login of another
     // installation: this one is a copy that was given a label of its own.
     let without: Vec<i64> = rows(
-        "with without as (
+        concat!(
+            "with without as (
             select l.lease_number, pg_catalog.row_number() over () as rank
               from leasehold.live_leases l
              where l.state = 'active' and l.login_oid is not null
                and not exists (
-                   select from pg_catalog.pg_authid a
-                     left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                          and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-                    where a.oid = l.login_oid
+                   select from pg_catalog.pg_authid a ",
+            label_of!("a.oid"),
+            "where a.oid = l.login_oid
                       and (a.rolname = l.login and coalesce(pg_catalog.split_part(s.label, '/', 1) = $1, true)
-                           or s.label = $1 || '/' || l.lease_number::text)))
+                           or s.label = $1 || '/' || l.lease_number::text) offset 0))
          update leasehold.live_leases l set login_oid = (4200000000 - w.rank)::oid
            from without w where l.lease_number = w.lease_number
-         returning l.lease_number",
+         returning l.lease_number"
+        ),
         &[installation.to_string().into()],
         |row| row.must(1),
     );

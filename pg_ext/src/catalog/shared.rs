@@ -1,6 +1,7 @@
 //! The groups that hold the grants of shared recipes.
 
 use super::ask;
+use super::labels::label_of;
 use super::plan::rows;
 use crate::core::error::Fault;
 use crate::core::label::Installation;
@@ -153,20 +154,21 @@ pub struct Unneeded {
 /// to be tried now, with their rows locked.
 pub fn take_unneeded(installation: Installation, at_most: i64) -> Vec<Unneeded> {
     ask::rows(
-        "select g.group_number, case when s.label = 'shared/' || $1 || '/' || g.group_number::text then a.oid end,
+        concat!(
+            "select g.group_number, case when s.label = 'shared/' || $1 || '/' || g.group_number::text then a.oid end,
                 array(select distinct d.dbid from pg_catalog.pg_shdepend d
                        where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = a.oid),
                 g.reassign_to_oid, g.drop_owned
            from leasehold.shared_groups g
-           left join pg_catalog.pg_authid a on a.rolname = g.group_role
-           left join pg_catalog.pg_shseclabel s on s.objoid = a.oid and s.provider = 'leasehold'
-                 and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-          where g.next_attempt_at <= pg_catalog.clock_timestamp()
+           left join pg_catalog.pg_authid a on a.rolname = g.group_role ",
+            label_of!("a.oid"),
+            "where g.next_attempt_at <= pg_catalog.clock_timestamp()
             and not exists (select from leasehold.recipes r where r.scope = g.scope and r.role_name = g.role_name
                                and r.digest = g.digest and r.dropped_at is null)
             and not exists (select from pg_catalog.pg_auth_members m
                               join leasehold.live_leases l on l.login_oid = m.member where m.roleid = a.oid)
-          order by g.next_attempt_at limit $2 for update of g skip locked",
+          order by g.next_attempt_at limit $2 for update of g skip locked"
+        ),
         &[installation.to_string().into(), at_most.into()],
         |row| Unneeded {
             number: row.must(1),
@@ -193,10 +195,11 @@ pub fn has_logins(group: Oid) -> bool {
 /// Whether a login with a mark of ours is a member of `group`; asked of the shared catalogs alone, so in any database.
 pub fn has_marked_members(group: Oid) -> bool {
     ask::rows(
-        "select exists (select from pg_catalog.pg_auth_members m
-                          join pg_catalog.pg_shseclabel s on s.objoid = m.member and s.provider = 'leasehold'
-                               and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-                         where m.roleid = $1)",
+        concat!(
+            "select exists (select from pg_catalog.pg_auth_members m ",
+            label_of!("m.member"),
+            "where m.roleid = $1 and s.label is not null)"
+        ),
         &[group.into()],
         |row| row.must(1),
     )

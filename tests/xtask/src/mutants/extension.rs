@@ -36,6 +36,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: &["ext_end::estate::an_heir_with_power_inherits_nothing"],
     },
     Mutant {
+        name: "labels-by-no-key",
+        safety: "what a lease's end costs does not grow with the labels of others",
+        file: "pg_ext/src/catalog/labels.rs",
+        from: "y.provider = 'leasehold' offset 0) s on true",
+        to: "y.provider = 'leasehold') s on true",
+        tests: &["ext_statistics::many_leases_hold_up_no_end_no_start_and_no_check"],
+    },
+    Mutant {
+        name: "marks-against-all-leases",
+        safety: "a server that starts with many leases goes on ending them",
+        file: "pg_ext/src/catalog/restored.rs",
+        from: "::bigint offset 0) l",
+        to: " ::bigint + 0 * x.lease_number offset 0) l",
+        tests: &["ext_statistics::many_leases_hold_up_no_end_no_start_and_no_check"],
+    },
+    Mutant {
         name: "logins-by-oid-alone",
         safety: "a renewal touches nobody but its own login",
         file: "pg_ext/src/lease/renew.rs",
