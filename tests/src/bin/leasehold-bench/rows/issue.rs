@@ -14,7 +14,7 @@ const WARM: Duration = Duration::from_secs(2);
 const SUSTAINED: Duration = Duration::from_secs(8);
 const CEILING_SECONDS: u32 = 5;
 /// How many bursts; each lasts less than half a second, which says little alone, and has its own ceiling, measured just before.
-const BURSTS: usize = 5;
+const BURSTS: usize = 11;
 const BEFORE_A_BURST: Duration = Duration::from_secs(2);
 const BURST_CEILING_SECONDS: u32 = 2;
 /// Issues a second of the reference at 1, 8 and 32 clients, on two cores.
@@ -79,7 +79,7 @@ async fn burst(stage: &Stage, table: &mut Table) -> Result<()> {
         bursts.push((tally.rate(), stock));
     }
     let &(rate, stock) = middle(&mut bursts, |(rate, stock)| rate / stock);
-    let what = "512 issues by 32 clients at once, ready verifiers, median of five";
+    let what = "512 issues by 32 clients at once, ready verifiers, median of eleven";
     table.ratio(
         what,
         rate,
