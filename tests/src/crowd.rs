@@ -7,8 +7,8 @@ use crate::{Cluster, Engine};
 
 /// Leases made in one transaction.
 const BATCH: usize = 250;
-/// Nobody knows its password.
-const VERIFIER: &str = "SCRAM-SHA-256$4096:AAAAAAAAAAAAAAAAAAAAAA==$\
+/// A verifier whose password nobody knows: deriving one for each of very many logins would take most of a test's time.
+pub const VERIFIER: &str = "SCRAM-SHA-256$4096:AAAAAAAAAAAAAAAAAAAAAA==$\
      AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// Where leases are made: a target, and the store of the broker whose they are.

@@ -29,7 +29,7 @@ pub use broker::{Broker, DevOptions};
 pub use child::run_with_input;
 pub use clock::clock_shift;
 pub use cluster::{Cluster, Options, Stop, wait_until};
-pub use crowd::Crowd;
+pub use crowd::{Crowd, VERIFIER};
 pub use engine::Engine;
 pub use gate::Gate;
 pub use lease::Lease;

@@ -2,15 +2,13 @@
 //! are leases, it expects one, and would go through all of them for each lease.
 
 use anyhow::{Result, ensure};
-use leasehold_tests::{Cluster, Options, wait_until};
+use leasehold_tests::{Cluster, Options, VERIFIER, wait_until};
 use std::time::{Duration, Instant};
 
 /// So many that going through all of them for each would take a minute on a fast machine.
 const LEASES: usize = 15_000;
 /// How many end at once.
 const ENDED: usize = 10_000;
-/// Of a password that nobody knows: deriving so many would take most of the time.
-const VERIFIER: &str = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 /// A check of all of it takes a fifth of a second.
 const CHECKED: Duration = Duration::from_secs(5);
 /// A server that starts needs two for it.

@@ -13,9 +13,14 @@ use crate::lease::end::{self, Estate};
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
 
+/// How soon one that was in order is visited again; at once if it can log in again.
+const VISIT_AGAIN_MS: u64 = 600_000;
+
 /// The launcher's side: finds them, and sends cleaners, because seeing to them needs a database.
 pub struct Strangers {
     errands: Errands,
+    /// When each was in order last: there may be very many of them, for a day.
+    in_order: HashMap<pg_sys::Oid, u64>,
     /// Where something is known to depend on one.
     elsewhere: HashMap<pg_sys::Oid, pg_sys::Oid>,
 }
@@ -25,6 +30,7 @@ impl Strangers {
     pub fn new(board: &'static Board) -> Self {
         Self {
             errands: Errands::new(board, pg_sys::InvalidOid),
+            in_order: HashMap::new(),
             elsewhere: HashMap::new(),
         }
     }
@@ -34,17 +40,25 @@ impl Strangers {
         if self.errands.any() {
             return;
         }
-        let found = match txn::run(|| (find(), databases::any_open())) {
-            Ok((found, Some(place))) => found.into_iter().map(|marked| (marked, place)).collect(),
-            Ok((_, None)) => Vec::new(),
-            Err(trouble) => {
-                pgrx::log!("leasehold launcher can not look for unknown logins: {trouble}");
-                Vec::new()
-            }
-        };
-        let known: HashSet<_> = found.iter().map(|(marked, _)| marked.login).collect();
+        let found = txn::run(find).unwrap_or_else(|trouble| {
+            pgrx::log!("leasehold launcher can not look for unknown logins: {trouble}");
+            Vec::new()
+        });
+        let known: HashSet<_> = found.iter().map(|found| found.marked.login).collect();
         self.elsewhere.retain(|login, _| known.contains(login));
-        for (marked, place) in found {
+        self.in_order.retain(|login, _| known.contains(login));
+        for Found {
+            marked,
+            place,
+            armed,
+        } in found
+        {
+            let seen_ms = self.in_order.get(&marked.login);
+            if !armed
+                && seen_ms.is_some_and(|seen_ms| now_ms.saturating_sub(*seen_ms) < VISIT_AGAIN_MS)
+            {
+                continue;
+            }
             let database = self.elsewhere.get(&marked.login).copied().unwrap_or(place);
             self.errands
                 .add(database, Order::stranger(marked.number, marked.login));
@@ -69,7 +83,11 @@ impl Strangers {
                     self.elsewhere.remove(&login);
                     pgrx::log!("login {login} of an unknown installation stays: {reason}");
                 }
-                Answer::Clean | Answer::None => {
+                Answer::Clean => {
+                    self.elsewhere.remove(&login);
+                    self.in_order.insert(login, now_ms);
+                }
+                Answer::None => {
                     self.elsewhere.remove(&login);
                 }
             }
@@ -78,15 +96,33 @@ impl Strangers {
     }
 }
 
-/// Logins whose installation no database holds.
-fn find() -> Vec<Marked> {
+/// A stranger.
+struct Found {
+    marked: Marked,
+    /// A database to see to it from.
+    place: pg_sys::Oid,
+    /// Whether it can log in.
+    armed: bool,
+}
+
+/// Logins whose installation no database holds; none if there is no database to see to them from.
+fn find() -> Vec<Found> {
+    let Some(place) = databases::any_open() else {
+        return Vec::new();
+    };
     let homes: HashSet<_> = databases::homes()
         .iter()
         .map(|home| home.installation)
         .collect();
-    let mut marked = databases::marked_logins();
-    marked.retain(|each| !homes.contains(&each.installation));
-    marked
+    databases::marked_logins()
+        .into_iter()
+        .filter(|marked| !homes.contains(&marked.installation))
+        .map(|marked| Found {
+            marked,
+            place,
+            armed: databases::is_armed(marked.login),
+        })
+        .collect()
 }
 
 /// The cleaner's side: does what can be done for one of them in this database.
