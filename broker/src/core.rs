@@ -1,5 +1,7 @@
 //! What every handler may use: the store, the keys, the settings, the tasks. One per process.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -21,6 +23,8 @@ pub struct Settings {
     pub default_lease_ttl_seconds: i64,
     /// System maximum TTL in seconds (768 h unless configured).
     pub max_lease_ttl_seconds: i64,
+    /// How long a client waits for an answer at most (90 s unless configured; contract 1).
+    pub request_max: Duration,
     /// What health, seal-status and the mount tables call our version: a plain `1.x.y` that clients can parse (contract 2.13).
     pub advertised_version: String,
 }
@@ -30,6 +34,7 @@ impl Default for Settings {
         Settings {
             default_lease_ttl_seconds: 2_764_800,
             max_lease_ttl_seconds: 2_764_800,
+            request_max: Duration::from_secs(90),
             advertised_version: "1.17.6".into(),
         }
     }

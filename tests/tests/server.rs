@@ -151,6 +151,41 @@ fn behind_a_wire(cluster: &Cluster) -> Result<(Wire, Served)> {
     Ok((wire, served))
 }
 
+/// Whatever a request waits for, its client is answered; what comes of it later is nobody's, and is undone.
+#[test]
+fn a_request_that_takes_too_long_is_answered_and_undone() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let served = Served::start(&cluster, "store", "default_max_request_duration = \"2s\"")?;
+    let root = served.root();
+    mount_role(&cluster, &root, "select 1")?;
+    let held = cluster.hold(
+        "postgres",
+        "lock table leasehold.requests in exclusive mode",
+    )?;
+    let began = Instant::now();
+    let answer = root.get("database/creds/slow")?.expect(500)?;
+    ensure!(
+        answer.text.contains("no answer within 2s"),
+        "{}",
+        answer.text
+    );
+    let took = began.elapsed();
+    ensure!((2..8).contains(&took.as_secs()), "it took {took:?}");
+    held.commit()?;
+    wait_until(
+        Duration::from_secs(20),
+        "the lease that nobody got is revoked",
+        || {
+            Ok(
+                cluster.psql("select count(*) from leasehold.history where cause = 'revoked'")?
+                    == "1",
+            )
+        },
+    )?;
+    ensure!(cluster.psql(LIVE)? == "0");
+    root.get("database/creds/slow")?.expect(200).map(drop)
+}
+
 /// The host of the store goes in the middle of requests without closing a connection, and another one takes its place: what
 /// was under way fails in time, and nothing that comes later waits for what will never be answered.
 #[test]

@@ -19,7 +19,8 @@ use crate::engine::system::special_call::SpecialCall;
 use crate::logical::Fault;
 use crate::pipeline;
 
-/// Answers one request. The work runs as a task of its own: a client that goes away does not stop it half-way.
+/// Answers one request. The work runs as a task of its own: neither a client that goes away nor the end of its patience, after
+/// which it is told so, stops it half-way.
 pub(super) async fn answer(
     core: Arc<Core>,
     remote: SocketAddr,
@@ -32,9 +33,17 @@ pub(super) async fn answer(
         // Nobody waits any more: the body is dropped here, and undone what must be.
         let _ = deliver.send(written(&worker, reply));
     });
-    match delivered.await {
-        Ok(response) => response,
+    let request_max = core.settings.request_max;
+    match tokio::time::timeout(request_max, delivered).await {
+        Ok(Ok(response)) => response,
         Err(_) => {
+            tracing::warn!(?request_max, "a request took too long");
+            let text = format!(
+                "no answer within {request_max:?}: what was asked for is still under way; a lease that comes of it is revoked"
+            );
+            written(&core, envelope::refusal(&Fault::raw(500, text)).into())
+        }
+        Ok(Err(_)) => {
             tracing::error!("a request's task ended without an answer");
             written(
                 &core,

@@ -13,12 +13,14 @@
 //! }
 //! default_lease_ttl = "768h"
 //! max_lease_ttl     = "768h"
+//! default_max_request_duration = "90s"
 //! cluster_name      = "production"
 //! log_level         = "info"        # trace, debug, info, warn, error
 //! log_format        = "standard"    # or json
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -51,6 +53,7 @@ const KNOWN: &[&str] = &[
     "backend",
     "cluster_name",
     "default_lease_ttl",
+    "default_max_request_duration",
     "listener",
     "log_format",
     "log_level",
@@ -140,6 +143,9 @@ impl Settings {
         }
         if limits.default_lease_ttl_seconds > limits.max_lease_ttl_seconds {
             return Err(content("default_lease_ttl is greater than max_lease_ttl"));
+        }
+        if let Some(seconds) = seconds(&root, "default_max_request_duration")? {
+            limits.request_max = Duration::from_secs(seconds.unsigned_abs());
         }
         ignored.sort();
         settings.ignored = ignored;
@@ -352,6 +358,7 @@ mod tests {
         seal "file" { path = "/k" }
         default_lease_ttl = "1h"
         max_lease_ttl = 86400
+        default_max_request_duration = "2m"
         cluster_name = "c"
     "#;
 
@@ -362,6 +369,7 @@ mod tests {
         "seal": {"file": {"path": "/k"}},
         "default_lease_ttl": "1h",
         "max_lease_ttl": 86400,
+        "default_max_request_duration": 120,
         "cluster_name": "c"
     }"#;
 
@@ -375,6 +383,7 @@ mod tests {
             assert_eq!(settings.key_source, KeySource::File("/k".into()));
             assert_eq!(settings.core.default_lease_ttl_seconds, 3_600);
             assert_eq!(settings.core.max_lease_ttl_seconds, 86_400);
+            assert_eq!(settings.core.request_max, Duration::from_secs(120));
             assert_eq!(settings.cluster_name, "c");
         }
     }

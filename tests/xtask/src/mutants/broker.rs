@@ -4,6 +4,14 @@ use super::Mutant;
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "requests-without-end",
+        safety: "whatever a request waits for, its client is answered",
+        file: "broker/src/http/service.rs",
+        from: "tokio::time::timeout(request_max, delivered)",
+        to: "tokio::time::timeout(request_max * 100, delivered)",
+        tests: &["server::a_request_that_takes_too_long_is_answered_and_undone"],
+    },
+    Mutant {
         name: "abandoned-mounts-stay",
         safety: "a mount that a broker left half-way is taken up by another",
         file: "broker/src/lease/worker.rs",
