@@ -44,49 +44,35 @@ fn find_heirs() {
     write(of!("leasehold.shared_groups"), &[]);
 }
 
-/// A statement over `strayed`: leases whose login, found by its mark and its name, has another OID than they know. From mark to
-/// login to lease, each by its key: in time that grows with the marks, whatever the planner expects (see `labels.rs`).
-macro_rules! strayed {
-    ($statement:literal) => {
-        concat!(
-            "with strayed as materialized (
-                select a.oid, l.lease_number, pg_catalog.row_number() over () as rank
-                  from pg_catalog.pg_shseclabel s
-                 cross join lateral (
-                       select x.oid, x.rolname from pg_catalog.pg_authid x where x.oid = s.objoid offset 0) a
-                 cross join lateral (
-                       select x.lease_number, x.login, x.login_oid from leasehold.live_leases x
-                        where x.lease_number = pg_catalog.substring(s.label, '^' || $1 || '/([0-9]{1,18})$')::bigint offset 0) l
-                 where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-                   and a.rolname = l.login and a.oid <> l.login_oid) ",
-            $statement
-        )
-    };
-}
-
 /// Matches every live lease with its login again. One without a login has ended, by the restore.
 pub fn settle_in(installation: Installation, now: TimestampWithTimeZone) {
     // An old OID may be another lease's new one, so all that are wrong give theirs up first. The stand-ins are
-    // OIDs that a server reaches last.
-    let strayed = write(
-        strayed!(
-            "update leasehold.live_leases l set login_oid = (4294967295 - s.rank)::oid
-               from strayed s where l.lease_number = s.lease_number"
-        ),
+    // OIDs that a server reaches last. From mark to login to lease, each by its key: in time that grows with the marks,
+    // whatever the planner expects (see `labels.rs`).
+    let strayed: Vec<(i64, pg_sys::Oid)> = rows(
+        "with strayed as materialized (
+            select a.oid, l.lease_number, pg_catalog.row_number() over () as rank
+              from pg_catalog.pg_shseclabel s
+             cross join lateral (
+                   select x.oid, x.rolname from pg_catalog.pg_authid x where x.oid = s.objoid offset 0) a
+             cross join lateral (
+                   select x.lease_number, x.login, x.login_oid from leasehold.live_leases x
+                    where x.lease_number = pg_catalog.substring(s.label, '^' || $1 || '/([0-9]{1,18})$')::bigint offset 0) l
+             where s.provider = 'leasehold' and s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+               and a.rolname = l.login and a.oid <> l.login_oid)
+         update leasehold.live_leases l set login_oid = (4294967295 - s.rank)::oid
+           from strayed s where l.lease_number = s.lease_number
+         returning l.lease_number, s.oid",
         &[installation.to_string().into()],
+        |row| (row.must(1), row.must(2)),
     );
-    // Rows that a restore has brought since are another look's.
-    let stand_ins = pg_sys::Oid::from(u32::MAX - u32::try_from(strayed).unwrap_or(u32::MAX));
-    let matched = match strayed {
-        0 => 0,
-        _ => write(
-            strayed!(
-                "update leasehold.live_leases l set login_oid = s.oid
-                   from strayed s where l.lease_number = s.lease_number and l.login_oid >= $2"
-            ),
-            &[installation.to_string().into(), stand_ins.into()],
-        ),
-    };
+    let (numbers, logins): (Vec<i64>, Vec<pg_sys::Oid>) = strayed.into_iter().unzip();
+    let matched = write(
+        "update leasehold.live_leases l set login_oid = x.login
+           from rows from (pg_catalog.unnest($1), pg_catalog.unnest($2)) x (lease_number, login)
+          where l.lease_number = x.lease_number",
+        &[numbers.into(), logins.into()],
+    );
     let all: i64 = rows(
         "select pg_catalog.count(*) from leasehold.live_leases l where l.state = 'active' and l.login_oid is not null",
         &[],

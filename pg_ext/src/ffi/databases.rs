@@ -184,29 +184,6 @@ pub fn role_exists(role: pg_sys::Oid) -> bool {
     }
 }
 
-/// True if a PostgreSQL role with this OID exists and can log in, or could if it were let: it has a password.
-pub fn is_armed(role: pg_sys::Oid) -> bool {
-    // SAFETY: a lookup in a syscache of a shared catalog, inside a transaction; the tuple is read before it is released.
-    unsafe {
-        let cache = pg_sys::SysCacheIdentifier::AUTHOID as i32;
-        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(role));
-        if tuple.is_null() {
-            return false;
-        }
-        let header = (*tuple).t_data;
-        let row = header
-            .cast::<u8>()
-            .add(usize::from((*header).t_hoff))
-            .cast::<pg_sys::FormData_pg_authid>();
-        let mut no_password = false;
-        let column = pg_sys::Anum_pg_authid_rolpassword as pg_sys::AttrNumber;
-        pg_sys::SysCacheGetAttr(cache, tuple, column, &mut no_password);
-        let armed = (*row).rolcanlogin || !no_password;
-        pg_sys::ReleaseSysCache(tuple);
-        armed
-    }
-}
-
 /// True if the extension is installed in the database that this process is in.
 pub fn has_extension() -> bool {
     extension().is_some()

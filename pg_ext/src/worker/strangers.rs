@@ -8,7 +8,7 @@ use super::job::{Answer, Order};
 use crate::catalog::dependents::{self, Stranger};
 use crate::catalog::{ending, litter};
 use crate::ffi::databases::{self, Marked};
-use crate::ffi::{backends, clock, drop, label, owned, txn, xact};
+use crate::ffi::{backends, clock, drop, label, membership, owned, txn, xact};
 use crate::lease::end::{self, Estate};
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
@@ -40,23 +40,21 @@ impl Strangers {
         if self.errands.any() {
             return;
         }
-        let found = txn::run(find).unwrap_or_else(|trouble| {
-            pgrx::log!("leasehold launcher can not look for unknown logins: {trouble}");
-            Vec::new()
-        });
-        let known: HashSet<_> = found.iter().map(|found| found.marked.login).collect();
+        let (found, place) = match txn::run(|| (find(), databases::any_open())) {
+            Ok((found, Some(place))) => (found, place),
+            Ok((_, None)) => return,
+            Err(trouble) => {
+                pgrx::log!("leasehold launcher can not look for unknown logins: {trouble}");
+                return;
+            }
+        };
+        let known: HashSet<_> = found.iter().map(|(marked, _)| marked.login).collect();
         self.elsewhere.retain(|login, _| known.contains(login));
-        self.in_order.retain(|login, _| known.contains(login));
-        for Found {
-            marked,
-            place,
-            armed,
-        } in found
-        {
-            let seen_ms = self.in_order.get(&marked.login);
-            if !armed
-                && seen_ms.is_some_and(|seen_ms| now_ms.saturating_sub(*seen_ms) < VISIT_AGAIN_MS)
-            {
+        self.in_order.retain(|login, at_ms| {
+            known.contains(login) && now_ms.saturating_sub(*at_ms) < VISIT_AGAIN_MS
+        });
+        for (marked, is_armed) in found {
+            if !is_armed && self.in_order.contains_key(&marked.login) {
                 continue;
             }
             let database = self.elsewhere.get(&marked.login).copied().unwrap_or(place);
@@ -75,41 +73,26 @@ impl Strangers {
             let Some(login) = report.order.login else {
                 continue;
             };
+            self.elsewhere.remove(&login);
             match report.answer {
+                Answer::Clean => {
+                    self.in_order.insert(login, now_ms);
+                }
                 Answer::Elsewhere(database) => {
                     self.elsewhere.insert(login, database);
                 }
                 Answer::Failed(reason) => {
-                    self.elsewhere.remove(&login);
                     pgrx::log!("login {login} of an unknown installation stays: {reason}");
                 }
-                Answer::Clean => {
-                    self.elsewhere.remove(&login);
-                    self.in_order.insert(login, now_ms);
-                }
-                Answer::None => {
-                    self.elsewhere.remove(&login);
-                }
+                Answer::None => {}
             }
         }
         self.errands.send(now_ms);
     }
 }
 
-/// A stranger.
-struct Found {
-    marked: Marked,
-    /// A database to see to it from.
-    place: pg_sys::Oid,
-    /// Whether it can log in.
-    armed: bool,
-}
-
-/// Logins whose installation no database holds; none if there is no database to see to them from.
-fn find() -> Vec<Found> {
-    let Some(place) = databases::any_open() else {
-        return Vec::new();
-    };
+/// Logins whose installation no database holds, and whether they can log in.
+fn find() -> Vec<(Marked, bool)> {
     let homes: HashSet<_> = databases::homes()
         .iter()
         .map(|home| home.installation)
@@ -117,11 +100,7 @@ fn find() -> Vec<Found> {
     databases::marked_logins()
         .into_iter()
         .filter(|marked| !homes.contains(&marked.installation))
-        .map(|marked| Found {
-            marked,
-            place,
-            armed: databases::is_armed(marked.login),
-        })
+        .map(|marked| (marked, membership::is_armed(marked.login)))
         .collect()
 }
 
