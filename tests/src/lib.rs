@@ -5,6 +5,7 @@
 //! To add a test: a file in `tests/tests/`, its first line `let cluster = Cluster::start(Options::default())?;`.
 
 mod actor;
+mod asking;
 mod broker;
 pub mod built;
 mod child;
@@ -25,6 +26,7 @@ mod told;
 mod watch;
 
 pub use actor::{Actor, Answer};
+pub use asking::Asking;
 pub use broker::{Broker, DevOptions};
 pub use child::run_with_input;
 pub use clock::clock_shift;

@@ -2,11 +2,11 @@
 //! elsewhere, ends made in SQL, clients that leave, tokens that end while credentials are being made.
 //! Store and target are two clusters here.
 
-use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Actor, Answer, Broker, Cluster, DevOptions, Options, Stop, wait_until};
+use anyhow::{Result, ensure};
+use leasehold_tests::{
+    Actor, Answer, Asking, Broker, Cluster, DevOptions, Options, Stop, wait_until,
+};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -242,17 +242,11 @@ fn a_credential_nobody_waits_for_ends_at_once() -> Result<()> {
         "slow",
         json!([LOGIN, "DO $$ BEGIN PERFORM pg_sleep(1.5); END $$"]),
     )?;
-    let mut client = TcpStream::connect(scene.broker.address())?;
-    let token = scene.root.token().context("a token")?;
-    write!(
-        client,
-        "GET /v1/db/creds/slow HTTP/1.1\r\nHost: {}\r\nX-Vault-Token: {token}\r\n\r\n",
-        scene.broker.address()
-    )?;
+    let client = Asking::get(scene.broker.address(), &scene.root, "db/creds/slow")?;
     wait_until(PATIENCE, "the intent stands", || {
         Ok(scene.rows("select count(*) from leasehold_broker.leases")? == "1")
     })?;
-    drop(client);
+    client.leave()?;
     scene.until_nothing_is_left()
 }
 

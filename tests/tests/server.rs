@@ -1,9 +1,10 @@
 //! The server as a process: what becomes of requests when a client, the store or the server itself goes away.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Actor, Cluster, Freeze, Options, Served, Setup, Stop, Wire, wait_until};
+use leasehold_tests::{
+    Actor, Asking, Cluster, Freeze, Options, Served, Setup, Stop, Wire, wait_until,
+};
 use serde_json::json;
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -35,16 +36,9 @@ fn mount_role(cluster: &Cluster, root: &Actor, besides: &str) -> Result<()> {
     Ok(())
 }
 
-/// Sends a request for credentials and leaves without waiting for the answer, or hands the connection over.
-fn ask_for_credentials(served: &Served) -> Result<TcpStream> {
-    let root = served.root();
-    let mut stream = TcpStream::connect(served.address())?;
-    let token = root.token().unwrap_or_default();
-    write!(
-        stream,
-        "GET /v1/database/creds/slow HTTP/1.1\r\nHost: broker\r\nX-Vault-Token: {token}\r\nConnection: close\r\n\r\n"
-    )?;
-    Ok(stream)
+/// Asks for credentials of `slow`.
+fn ask_for_credentials(served: &Served) -> Result<Asking> {
+    Asking::get(served.address(), &served.root(), "database/creds/slow")
 }
 
 const LIVE: &str = "select count(*) from leasehold.leases where state = 'active'";
@@ -54,13 +48,13 @@ fn a_lease_whose_client_left_is_ended() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let served = Served::start(&cluster, "store", "")?;
     mount_slow_role(&cluster, &served.root())?;
-    let stream = ask_for_credentials(&served)?;
+    let client = ask_for_credentials(&served)?;
     wait_until(Duration::from_secs(10), "the issue is under way", || {
         let running = "select count(*) from pg_stat_activity where state = 'active' and query like '%leasehold.issue%' \
                        and pid <> pg_backend_pid()";
         Ok(cluster.psql(running)?.trim() != "0")
     })?;
-    drop(stream);
+    client.leave()?;
     // It was made, since a handler runs to its end; nobody has it, so it ends.
     wait_until(
         Duration::from_secs(10),
@@ -84,12 +78,11 @@ fn what_is_being_served_may_finish() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let mut served = Served::start(&cluster, "store", "")?;
     mount_slow_role(&cluster, &served.root())?;
-    let mut stream = ask_for_credentials(&served)?;
+    let client = ask_for_credentials(&served)?;
     std::thread::sleep(Duration::from_millis(300));
     let ended = served.terminate()?;
     ensure!(ended.success(), "ended with {ended}");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let answer = client.answer()?;
     ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     ensure!(
         answer.contains("\"lease_id\":\"database/creds/slow/"),
@@ -270,7 +263,7 @@ fn a_second_signal_ends_it_at_once() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     let mut served = Served::start(&cluster, "store", "")?;
     mount_role(&cluster, &served.root(), "select pg_sleep(8)")?;
-    let _stream = ask_for_credentials(&served)?;
+    let _client = ask_for_credentials(&served)?;
     std::thread::sleep(Duration::from_millis(300));
     served.tell_to_end()?;
     wait_until(Duration::from_secs(5), "it is going down", || {

@@ -3,11 +3,10 @@
 
 use anyhow::{Context, Result, ensure};
 use leasehold_tests::{
-    Actor, Answer, Cluster, Engine, Freeze, Options, Served, Setup, Wire, golden, wait_until,
+    Actor, Answer, Asking, Cluster, Engine, Freeze, Options, Served, Setup, Wire, golden,
+    wait_until,
 };
 use serde_json::json;
-use std::io::Write;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -177,14 +176,9 @@ fn an_answer_that_is_lost_is_asked_for_again() -> Result<()> {
 fn what_nobody_is_to_have_ends_although_its_broker_dies() -> Result<()> {
     let mut scene = Scene::start()?;
     scene.wire.freeze(Freeze::Before(ISSUE));
-    let mut client = TcpStream::connect(scene.one.address())?;
-    write!(
-        client,
-        "GET /v1/db/creds/r HTTP/1.1\r\nHost: broker\r\nX-Vault-Token: {}\r\n\r\n",
-        scene.one.root_token()
-    )?;
+    let client = Asking::get(scene.one.address(), &scene.one.root(), "db/creds/r")?;
     wait_until(PATIENCE, "the issue is held", || Ok(scene.wire.is_frozen()))?;
-    drop(client);
+    client.leave()?;
     // The login is made, and its client has left: its broker begins to end it, and gets no further than its own store.
     scene.wire.freeze(Freeze::Before(SETTLE));
     wait_until(PATIENCE, "its end is held", || Ok(scene.wire.is_frozen()))?;
