@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::cluster::wait_until;
 use crate::watch::Watch;
-use crate::{Actor, built};
+use crate::{Actor, built, defects};
 
 /// Longest way from nothing to ready: initdb, start, migrations.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -272,5 +272,7 @@ impl Drop for Broker {
             Ok(violations) => panic!("leasehold.check():\n{violations}"),
             Err(error) => panic!("leasehold.check() could not be asked: {error:#}"),
         }
+        let log = self.log().unwrap_or_default();
+        defects::refuse("the broker", &defects::of_broker(&log));
     }
 }

@@ -13,6 +13,7 @@ mod clock;
 mod cluster;
 pub mod crash;
 mod crowd;
+mod defects;
 mod engine;
 mod gate;
 pub mod golden;

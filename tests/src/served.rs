@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::cluster::wait_until;
-use crate::{Actor, Cluster, built};
+use crate::{Actor, Cluster, built, defects};
 
 /// Longest way from a start, or from a crash of the store, to an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -260,12 +260,11 @@ fn tempfile_folder() -> Result<PathBuf> {
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.kill();
+        let log = self.log().unwrap_or_default();
         if std::thread::panicking() {
-            eprintln!(
-                "--- the broker's log\n{}\n---",
-                self.log().unwrap_or_default()
-            );
+            eprintln!("--- the broker's log\n{log}\n---");
         }
         let _ = std::fs::remove_dir_all(&self.folder);
+        defects::refuse("the broker", &defects::of_broker(&log));
     }
 }

@@ -1,7 +1,8 @@
 //! The harness itself: clusters come, restart and go.
 
-use anyhow::Result;
-use leasehold_tests::{Cluster, Options, Stop};
+use anyhow::{Context, Result, ensure};
+use leasehold_tests::{Cluster, Options, Stop, wait_until};
+use std::time::Duration;
 
 /// Without the extension, so that this tells a broken harness from a broken extension.
 fn bare() -> Options {
@@ -65,5 +66,24 @@ async fn logins_are_asked_for_their_password() -> Result<()> {
         .expect_err("an error")
         .to_string();
     assert!(error.contains("22012"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_test_fails_when_a_worker_s_step_has() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    cluster.psql("alter table leasehold.live_leases rename to elsewhere")?;
+    cluster.restart()?;
+    wait_until(Duration::from_secs(20), "a worker misses its table", || {
+        Ok(cluster.log()?.contains("(42P01)"))
+    })?;
+    cluster.psql("alter table leasehold.elsewhere rename to live_leases")?;
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(cluster)));
+    let why = dropped.err().context("the test would have passed")?;
+    let why = why.downcast_ref::<String>().context("a text")?;
+    ensure!(
+        why.contains("the log of PostgreSQL says") && why.contains("(42P01)"),
+        "{why}"
+    );
     Ok(())
 }

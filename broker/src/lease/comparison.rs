@@ -115,10 +115,13 @@ async fn take_in(
     // Another broker may have taken some in at the same moment: those are no strays either.
     let known = comparison::known(&core.store, &lost).await?;
     let strays: Vec<String> = lost.into_iter().filter(|id| !known.contains(id)).collect();
-    tracing::warn!(
-        adopted, ended = strays.len(), target_id = %target.id(),
-        "the target has leases that the store did not know: has the store been restored?"
-    );
+    // All of them taken in by another broker: it has said so.
+    if adopted > 0 || !strays.is_empty() {
+        tracing::warn!(
+            adopted, ended = strays.len(), target_id = %target.id(),
+            "the target has leases that the store did not know: has the store been restored?"
+        );
+    }
     if !strays.is_empty() {
         target.revoke(&strays).await?;
     }

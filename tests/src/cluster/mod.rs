@@ -3,7 +3,7 @@
 //! It lives below the temporary folder, listens on its own port and socket folder, runs as another system user when
 //! the test is root, and is gone after the test: also after a panic ([`Cluster`] stops it when dropped) and after the
 //! death of the test process (a watching shell notices). Dropping it first asks `leasehold.check()` in every
-//! database that has the extension; an answer fails the test.
+//! database that has the extension; an answer fails the test, and so does a step of a worker that failed ([`defects`]).
 
 mod control;
 mod distribution;
@@ -20,6 +20,8 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::defects;
 
 pub use control::Stop;
 pub use options::Options;
@@ -133,6 +135,7 @@ impl Drop for Cluster {
         if std::thread::panicking() {
             self.show_log();
         }
+        let log = self.log().unwrap_or_default();
         if !place::keep() {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
@@ -142,6 +145,7 @@ impl Drop for Cluster {
             Some(Ok(violations)) => panic!("leasehold.check():\n{}", violations.join("\n")),
             Some(Err(error)) => panic!("leasehold.check() could not be asked: {error:#}"),
         }
+        defects::refuse("PostgreSQL", &defects::of_server(&log));
     }
 }
 
