@@ -279,8 +279,8 @@ revoke all on all sequences in schema leasehold from public;
 create table leasehold.acl_locks (
     class text collate "C" primary key
 );
-comment on table leasehold.acl_locks is 'A row for each kind of object that is granted; who rewrites access lists of that kind locks it first, so that concurrent grants on one table wait instead of failing';
-insert into leasehold.acl_locks values ('database'), ('relation'), ('rest'), ('routine'), ('schema'), ('type');
+comment on table leasehold.acl_locks is 'A row for each kind of object that is granted; who rewrites access lists of that kind locks it first, so that concurrent grants on one table wait instead of failing; and one for who names a parent of an owner that is not known';
+insert into leasehold.acl_locks values ('database'), ('owners'), ('relation'), ('rest'), ('routine'), ('schema'), ('type');
 
 -- === Rows say as whom texts run, who may act and when a lease ends: predefined roles that write all data, whatever an access
 --     list says, do not write those. Row level security would see to it, too, but has every kept plan made anew each time ===
@@ -298,6 +298,8 @@ begin
                 where t.relnamespace = 'leasehold'::pg_catalog.regnamespace and t.relkind = 'r' loop
         execute pg_catalog.format('create trigger refuse_others before insert or update or delete or truncate on leasehold.%I
             for each statement execute function leasehold.refuse_others()', own);
+        -- Replication's role of a session, a loader's or a subscriber's, passes by all others.
+        execute pg_catalog.format('alter table leasehold.%I enable always trigger refuse_others', own);
     end loop;
 end
 $$;

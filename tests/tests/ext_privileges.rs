@@ -2,8 +2,10 @@
 //! broker can not do is as much a promise as what it can.
 
 use anyhow::Result;
-use leasehold_tests::{Cluster, Options, sqlstate};
+use leasehold_tests::{Cluster, Options, sqlstate, wait_until};
+use std::time::Duration;
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const KEY: &str = "a key that nobody can guess";
 
 /// A cluster with one login for each group role, `broker` (issuer and definer), and `stranger`.
@@ -146,9 +148,78 @@ fn who_may_write_all_data_does_not_write_ours() -> Result<()> {
                 '{alter role writer superuser}', false)",
     );
     assert_eq!(sqlstate(planted), "42501");
+    // A loader's session passes ordinary triggers by.
+    cluster.psql("grant set on parameter session_replication_role to writer")?;
+    for table in tables.lines() {
+        let delete =
+            format!("set session_replication_role = replica; delete from leasehold.{table}");
+        assert_eq!(sqlstate(writer(&delete)), "42501", "{delete}");
+    }
     assert_eq!(cluster.psql("select count(*) from leasehold.leases")?, "1");
     assert_eq!(cluster.psql("select count(*) from leasehold.check()")?, "0");
     Ok(())
+}
+
+/// Neither by a lock, which fires no trigger, nor with the sequences, which can have none.
+#[tokio::test]
+async fn who_may_write_all_data_stops_no_end() -> Result<()> {
+    let cluster = prepared()?;
+    cluster.psql("create role writer login; grant pg_write_all_data to writer")?;
+    let issue = |ttl: &str| {
+        cluster.psql(&format!(
+            "select login from leasehold.issue('r', ttl => '{ttl}')"
+        ))
+    };
+    let gone = |login: &str| {
+        wait_until(PATIENCE, "the login is gone", || {
+            Ok(!cluster.has_role(login)?)
+        })
+    };
+    let locked = issue("3 seconds")?;
+    let mut locker = cluster.connect_trusted("writer", "postgres").await?;
+    sqlx::raw_sql("begin; lock table leasehold.live_leases in access exclusive mode")
+        .execute(&mut locker)
+        .await?;
+    gone(&locked)?;
+    assert!(
+        sqlx::query("select 1").execute(&mut locker).await.is_err(),
+        "it was ended"
+    );
+
+    let exhaust = |sequence: &str| {
+        cluster.psql_as(
+            "writer",
+            "postgres",
+            &format!("select setval('leasehold.{sequence}', 9223372036854775807)"),
+        )
+    };
+    let row = cluster.psql_as("broker", "postgres", &format!(
+        "select leasehold.register_scope('store', '{KEY}');
+         select leasehold.define_role('m/r', '{{readers}}', scope => 'store') is not null;
+         select login from leasehold.issue('m/r', request_id => 'm/r/1', ttl => '3 seconds', scope => 'store')"
+    ))?;
+    exhaust("outbox_id_seq")?;
+    gone(row.lines().last().expect("a row"))?;
+
+    exhaust("live_leases_lease_number_seq")?;
+    wait_until(PATIENCE, "there are numbers again", || {
+        Ok(issue("1 hour").is_ok())
+    })
+}
+
+/// Any issuer may say with what an owner ends, and sit in that transaction.
+#[tokio::test]
+async fn whoever_declares_owners_holds_off_no_end_of_others() -> Result<()> {
+    let cluster = prepared()?;
+    cluster.psql("select leasehold.issue('r', owners => '{o,p}')")?;
+    let mut idle = cluster.connect_trusted("issuer", "postgres").await?;
+    sqlx::raw_sql("begin; select leasehold.owner_ends('c', 'unknown', null, 1)")
+        .execute(&mut idle)
+        .await?;
+    cluster.psql("set lock_timeout = '5s'; select leasehold.revoke_owner('p')")?;
+    wait_until(PATIENCE, "the lease has ended", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
+    })
 }
 
 #[tokio::test]

@@ -117,3 +117,29 @@ fn a_promoted_standby_ends_leases() -> Result<()> {
     standby.psql("select leasehold.issue('reader')")?;
     Ok(())
 }
+
+/// A server may be told to isolate all transactions fully, which a standby can not.
+#[tokio::test]
+async fn workers_of_a_standby_choose_their_isolation_themselves() -> Result<()> {
+    let serializable = Options::default().set("default_transaction_isolation", "serializable");
+    let primary = Cluster::start(serializable)?;
+    primary.psql(
+        "alter role postgres set default_transaction_isolation = 'read committed';
+         create role readers; alter role readers set default_transaction_isolation = 'read committed';
+         select leasehold.define_role('reader', member_of => '{readers}', settings => '{default_transaction_isolation=read committed}')",
+    )?;
+    let standby = Cluster::standby_of(&primary)?;
+    let lease = primary.issue("reader", "1 hour")?;
+    wait_until(SOON, "the standby knows the login", || {
+        standby.has_role(&lease.login)
+    })?;
+    let _open = session(&standby, &lease).await?;
+    primary.psql(&format!(
+        "create table public.kept (x int); alter table public.kept owner to \"{}\"",
+        lease.login
+    ))?;
+    lease.revoke()?;
+    wait_until(SOON, "the session is ended", || {
+        Ok(sessions(&standby, &lease.login)? == "0")
+    })
+}

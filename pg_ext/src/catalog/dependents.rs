@@ -1,6 +1,7 @@
 //! What depends on a login in the database that we are in, asked of the system catalogs alone.
 
 use super::ask::rows;
+use super::{ending, litter};
 use crate::ffi::acl::Entry;
 use pgrx::pg_sys;
 
@@ -56,13 +57,17 @@ pub fn of(login: pg_sys::Oid, shared: bool) -> Vec<Dependent> {
     )
 }
 
-/// The names of `login`'s prepared transactions in this database.
+/// The names of the prepared transactions in this database that are `login`'s, or hold its row: it may have prepared them as
+/// somebody else.
 pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
-    rows(
-        "select x.gid from pg_catalog.pg_prepared_xact() x where x.ownerid = $1 and x.dbid = $2",
-        &[login.into(), crate::ffi::xact::my_database().into()],
-        |row| row.must(1),
-    )
+    let holders = ending::holders_of_login(login).prepared;
+    let here = crate::ffi::xact::my_database();
+    litter::prepared()
+        .into_iter()
+        .filter(|each| each.database == here)
+        .filter(|each| each.owner == login || holders.contains(&each.transaction))
+        .map(|each| each.gid)
+        .collect()
 }
 
 /// The casts from and to the types that `login` owns in this database, but for those that came with a type.

@@ -3,7 +3,7 @@
 use super::ask::{Row, look, rows, write};
 use super::labels::label_of;
 use crate::core::label::Installation;
-use crate::ffi::holders;
+use crate::ffi::holders::{self, Holders};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 
@@ -150,13 +150,13 @@ pub struct Held {
     pub login: Option<pg_sys::Oid>,
     /// When it was to end.
     pub due_at: pg_sys::TimestampTz,
-    /// Backends whose transaction holds the row.
-    pub holders: Vec<i32>,
+    /// Whose transactions hold the row, or one of its login's.
+    pub holders: Holders,
 }
 
-/// Due leases whose rows can not be locked, asked without locking anything; empty when nothing is held.
+/// Due leases that could not be fenced, asked without locking anything; empty when nothing is held.
 pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held> {
-    rows(
+    let mut held = rows(
         concat!("select l.lease_number, case when s.label = $2 || '/' || l.lease_number::text or s.label is null and a.rolname = l.login then l.login_oid end,
                 least(l.due_at, (select r.requested_at from leasehold.end_requests r where r.lease_number = l.lease_number)),
                 l.tableoid, l.ctid
@@ -174,7 +174,105 @@ pub fn held(now: TimestampWithTimeZone, installation: Installation) -> Vec<Held>
             due_at: row.must::<TimestampWithTimeZone>(3).into(),
             holders: holders::of_row(row.must(4), row.must(5)),
         },
+    );
+    for lease in &mut held {
+        lease
+            .holders
+            .add(lease.login.map(holders_of_login).unwrap_or_default());
+    }
+    held
+}
+
+/// Whose transactions hold the row of a login, or one of its memberships: while they do it can not be fenced. Whoever changes a
+/// role's own password may do so as somebody else, or leave that to a function of its own.
+pub fn holders_of_login(login: pg_sys::Oid) -> Holders {
+    let mut all = Holders::default();
+    for one in rows(
+        "select a.tableoid, a.ctid from pg_catalog.pg_authid a where a.oid = $1
+         union all select m.tableoid, m.ctid from pg_catalog.pg_auth_members m where m.member = $1
+         union all select m.tableoid, m.ctid from pg_catalog.pg_auth_members m where m.roleid = $1",
+        &[login.into()],
+        |row| holders::of_row(row.must(1), row.must(2)),
+    ) {
+        all.add(one);
+    }
+    all
+}
+
+/// Backends that hold a lock on a table of ours, or wait for one, behind which nobody can write.
+pub fn who_locks_tables() -> Vec<i32> {
+    rows(
+        "select l.pid from pg_catalog.pg_locks l
+          where l.locktype = 'relation' and l.pid <> pg_catalog.pg_backend_pid() and l.database = $1
+            and l.mode = any ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
+            and l.relation = any (array(select c.oid from pg_catalog.pg_class c
+                                         where c.relnamespace = 'leasehold'::pg_catalog.regnamespace))",
+        &[crate::ffi::xact::my_database().into()],
+        |row| row.must(1),
     )
+}
+
+/// No sequence comes so far by itself, in a thousand years.
+macro_rules! renumber {
+    ($sequence:literal, $($highest:literal),+) => {
+        concat!(
+            "select pg_catalog.setval('leasehold.", $sequence, "', 1 + greatest(0", $(", ", $highest),+, "), false)
+               from leasehold.", $sequence, " s where s.last_value > 4611686018427387904"
+        )
+    };
+}
+
+/// Sequences that somebody has set to their ends go on behind what is there: writing all data includes them, and no trigger can
+/// refuse that.
+pub fn mend_numbers() {
+    let done = |_: Row<'_, '_>| ();
+    rows(
+        renumber!(
+            "live_leases_lease_number_seq",
+            "(select pg_catalog.max(l.lease_number) from leasehold.live_leases l)",
+            "(select pg_catalog.max(l.lease_number) from leasehold.past_leases l)"
+        ),
+        &[],
+        done,
+    );
+    rows(
+        renumber!(
+            "shared_groups_group_number_seq",
+            "(select pg_catalog.max(g.group_number) from leasehold.shared_groups g)"
+        ),
+        &[],
+        done,
+    );
+    rows(
+        renumber!(
+            "outbox_id_seq",
+            "(select pg_catalog.max(o.id) from leasehold.outbox o)"
+        ),
+        &[],
+        done,
+    );
+}
+
+/// An owner with news for what is below it, whose row somebody holds.
+pub struct HeldOwner {
+    /// When it ended or ends.
+    pub due_at: Option<pg_sys::TimestampTz>,
+    /// Whose transactions hold the row.
+    pub holders: Holders,
+}
+
+/// Owners whose news nobody can carry on, as their rows are held; empty when there are none.
+pub fn held_owners() -> Vec<HeldOwner> {
+    let mut held = rows(
+        "select o.tableoid, o.ctid, coalesce(o.ended_at, o.ends_at) from leasehold.owners o where o.spread_due limit 100",
+        &[],
+        |row| HeldOwner {
+            due_at: row.get::<TimestampWithTimeZone>(3).map(Into::into),
+            holders: holders::of_row(row.must(1), row.must(2)),
+        },
+    );
+    held.retain(|owner| !owner.holders.is_empty());
+    held
 }
 
 /// Locks the rows of these logins, but for those that somebody else holds, and returns those it got.

@@ -117,17 +117,20 @@ pub struct Prepared {
     pub database: pg_sys::Oid,
     /// Its name.
     pub gid: String,
+    /// Its transaction.
+    pub transaction: pg_sys::TransactionId,
 }
 
 /// All prepared transactions of the cluster. Cheap where there can be none.
 pub fn prepared() -> Vec<Prepared> {
     rows(
-        "select x.ownerid, x.dbid, x.gid from pg_catalog.pg_prepared_xact() x",
+        "select x.ownerid, x.dbid, x.gid, x.transaction from pg_catalog.pg_prepared_xact() x",
         &[],
         |row| Prepared {
             owner: row.must(1),
             database: row.must(2),
             gid: row.must(3),
+            transaction: row.must(4),
         },
     )
 }

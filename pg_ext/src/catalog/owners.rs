@@ -44,6 +44,9 @@ const LOCK: &str = concat!(
     columns!(),
     " from leasehold.owners where scope = $1 and owner = $2 for update"
 );
+const LOCK_SCOPE: &str = "select from leasehold.scopes s where s.scope = $1 for no key update";
+const LOCK_SQL: &str =
+    "select from leasehold.acl_locks k where k.class = 'owners' for no key update";
 const INSERT: &str =
     "insert into leasehold.owners (scope, owner, parent, ends_at, revision, ended, ended_at)
          values ($1, $2, $3, $4, $5, $6, case when $6 then $7::timestamptz end)
@@ -59,14 +62,14 @@ pub fn hold(db: &mut SpiClient<'_>, scope: &str, names: &[&str]) -> Result<Vec<O
     read(rows(db, HOLD, &[scope.into(), names.to_vec().into()])?)
 }
 
-/// Nobody else writes owners before this transaction ends.
-pub fn lock_all(db: &mut SpiClient<'_>) -> Result<(), Fault> {
-    rows(
-        db,
-        "lock table leasehold.owners in share row exclusive mode",
-        &[],
-    )
-    .map(|_| ())
+/// Nobody else of the scope names a parent that is not known, before this transaction ends. A row, not the table: ends, and whoever
+/// belongs to another scope, do not wait for it.
+pub fn lock_unknown_parents(db: &mut SpiClient<'_>, scope: &str) -> Result<(), Fault> {
+    if rows(db, LOCK_SCOPE, &[scope.into()])?.is_empty() {
+        // What people issue by hand has no row of its own.
+        rows(db, LOCK_SQL, &[])?;
+    }
+    Ok(())
 }
 
 /// What owners of these names end with, those that are known and end with something; nothing is held.

@@ -3,13 +3,36 @@
 
 use pgrx::pg_sys;
 
-/// The backends whose transactions, still in progress, have changed or locked this version of a row of `table`.
-pub fn of_row(table: pg_sys::Oid, place: pg_sys::ItemPointerData) -> Vec<i32> {
+/// Whose transactions, still in progress, hold something.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Holders {
+    /// The backends that are in them.
+    pub pids: Vec<i32>,
+    /// Those that are prepared, and nobody's.
+    pub prepared: Vec<pg_sys::TransactionId>,
+}
+
+impl Holders {
+    /// True if nobody holds it.
+    pub fn is_empty(&self) -> bool {
+        self.pids.is_empty() && self.prepared.is_empty()
+    }
+
+    /// Those of something else, too.
+    pub fn add(&mut self, more: Holders) {
+        self.pids.extend(more.pids);
+        self.prepared.extend(more.prepared);
+    }
+}
+
+/// Whose transactions, still in progress, have changed or locked this version of a row of `table`.
+pub fn of_row(table: pg_sys::Oid, place: pg_sys::ItemPointerData) -> Holders {
+    let mut holders = Holders::default();
     let Some((xmax, flags)) = header(table, place) else {
-        return Vec::new();
+        return holders;
     };
     if flags & pg_sys::HEAP_XMAX_INVALID != 0 || xmax == pg_sys::InvalidTransactionId {
-        return Vec::new();
+        return holders;
     }
     let several = flags & pg_sys::HEAP_XMAX_IS_MULTI != 0;
     let transactions = if several {
@@ -17,10 +40,14 @@ pub fn of_row(table: pg_sys::Oid, place: pg_sys::ItemPointerData) -> Vec<i32> {
     } else {
         vec![xmax]
     };
-    let mut pids: Vec<i32> = transactions.into_iter().filter_map(backend_of).collect();
-    pids.sort_unstable();
-    pids.dedup();
-    pids
+    for transaction in transactions {
+        match holder(transaction) {
+            Some(Holder::Backend(pid)) => holders.pids.push(pid),
+            Some(Holder::Prepared(transaction)) => holders.prepared.push(transaction),
+            None => {}
+        }
+    }
+    holders
 }
 
 /// Who changed or locked the version last, and what its header says of that.
@@ -63,14 +90,23 @@ fn members(several: pg_sys::MultiXactId, flags: u32) -> Vec<pg_sys::TransactionI
     }
 }
 
-/// The backend whose transaction this is, or is a part of; `None` if it is over, or prepared.
-fn backend_of(transaction: pg_sys::TransactionId) -> Option<i32> {
+enum Holder {
+    Backend(i32),
+    Prepared(pg_sys::TransactionId),
+}
+
+/// Whose transaction this is, or is a part of; `None` if it is over.
+fn holder(transaction: pg_sys::TransactionId) -> Option<Holder> {
     // SAFETY: asks the server's own tables; only of one in progress is its parent sure to be still known.
-    let pid = unsafe {
+    unsafe {
         if !pg_sys::TransactionIdIsInProgress(transaction) {
             return None;
         }
-        pg_sys::BackendXidGetPid(pg_sys::SubTransGetTopmostTransaction(transaction))
-    };
-    (pid != 0).then_some(pid)
+        let whole = pg_sys::SubTransGetTopmostTransaction(transaction);
+        match pg_sys::BackendXidGetPid(whole) {
+            // Prepared, or over since it was asked: then no prepared one has its number.
+            0 => Some(Holder::Prepared(whole)),
+            pid => Some(Holder::Backend(pid)),
+        }
+    }
 }

@@ -10,13 +10,13 @@ use std::panic::AssertUnwindSafe;
 /// out as the reason. A FATAL (the worker is told to end) is not caught. Only for workers, never inside a
 /// statement: the caller must not be in a transaction.
 pub fn run<R>(work: impl FnOnce() -> R) -> Result<R, Trouble> {
-    // SAFETY: a worker outside a transaction; the snapshot is popped before the commit, as the server demands.
-    unsafe {
-        pg_sys::SetCurrentStatementStartTimestamp();
-        pg_sys::StartTransactionCommand();
-        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-    }
     let result = PgTryBuilder::new(AssertUnwindSafe(|| {
+        // SAFETY: a worker outside a transaction; the snapshot is popped before the commit, as the server demands.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
         let result = work();
         // SAFETY: as above; `work` may have committed the snapshot away through a command of its own.
         unsafe {

@@ -233,9 +233,9 @@ fn refuse_circle(
         }
         next = match owners::hold(db, scope, &[&name])?.pop() {
             Some(owner) => owner.parent,
-            // Another transaction may be writing it, below this one. Only where nobody writes owners it is not there.
+            // Another transaction may be writing it, below this one: then it names a parent that is not known, too.
             None if !alone => {
-                owners::lock_all(db)?;
+                owners::lock_unknown_parents(db, scope)?;
                 alone = true;
                 Some(name)
             }

@@ -6,7 +6,7 @@ use super::aside;
 use super::board::{Board, Place};
 use super::strangers::Strangers;
 use crate::ffi::bgworker::{self, Handle, Status};
-use crate::ffi::{clock, databases, latch, shmem, txn};
+use crate::ffi::{clock, databases, latch, settings, shmem, txn};
 use crate::lease::end;
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
@@ -29,6 +29,7 @@ pub fn register() {
 pub fn main() {
     bgworker::take_signals();
     bgworker::connect_to_none();
+    settings::pin(c"200ms");
     let board =
         shmem::board().expect("a static worker exists only where the library was preloaded");
     bgworker::at_exit(at_exit);

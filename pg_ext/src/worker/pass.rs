@@ -13,7 +13,7 @@ use super::wake;
 use crate::catalog::{ending, litter, restored};
 use crate::core::backoff;
 use crate::core::label::Installation;
-use crate::ffi::{backends, bgworker, clock, txn};
+use crate::ffi::{backends, bgworker, clock, membership, txn};
 use crate::lease::end::{self, BATCH, Next};
 use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
@@ -33,6 +33,8 @@ const STUCK_AGAIN_US: i64 = 250_000;
 const SUSPECT_EVERY_MS: u64 = 5_000;
 /// However far away the next end is.
 const LOOK_AGAIN_US: i64 = 60_000_000;
+/// After so many passes that had something due and got nothing done, somebody must be holding it.
+const FRUITLESS_MAX: u32 = 20;
 /// How soon cleaners are looked after.
 const ERRANDS_PAUSE_MS: u64 = 20;
 
@@ -52,6 +54,10 @@ pub struct Pass {
     next_end: pg_sys::TimestampTz,
     starting: bool,
     suspected_ms: u64,
+    /// Since when ends have failed, one pass after the other.
+    failing_since: Option<pg_sys::TimestampTz>,
+    /// Passes without a drop, one after the other, while one was due.
+    fruitless: u32,
 }
 
 impl Pass {
@@ -75,6 +81,8 @@ impl Pass {
             next_end: clock::wall(),
             starting: true,
             suspected_ms: 0,
+            failing_since: None,
+            fruitless: 0,
         }
     }
 
@@ -109,15 +117,32 @@ impl Pass {
         step("upkeep", || self.upkeep.run(clock::monotonic_ms()));
         let under_way = self.errands.leases();
         let attempt = step("attempts", || litter::next_attempt(&under_way)).flatten();
-        self.next_end
-            .min(attempt.unwrap_or(pg_sys::TimestampTz::MAX))
+        self.next_end.min(self.patiently(attempt))
+    }
+
+    /// When to try the next drop again: what is due and stays may only wait for its sessions, but not for ever.
+    fn patiently(&mut self, attempt: Option<pg_sys::TimestampTz>) -> pg_sys::TimestampTz {
+        let attempt = attempt.unwrap_or(pg_sys::TimestampTz::MAX);
+        let now = clock::wall();
+        if attempt > now {
+            self.fruitless = 0;
+            return attempt;
+        }
+        self.fruitless = self.fruitless.saturating_add(1);
+        if self.fruitless <= FRUITLESS_MAX {
+            return attempt;
+        }
+        now + HELD_AGAIN_US
     }
 
     /// Fences whatever has to end now, and finds out when the next end is.
     fn see_to_ends(&mut self, hunt: &mut Hunt) {
         self.next_end = clock::wall() + LOOK_AGAIN_US;
-        step("requests", || ending::absorb_end_requests(clock::now()));
-        let again = self.fence(hunt).min(self.watch_held());
+        let absorbed = step("requests", || ending::absorb_end_requests(clock::now())).is_some();
+        let (fenced, again) = self.fence(hunt);
+        let again = again
+            .min(self.watch_held())
+            .min(self.watch_tables(absorbed && fenced));
         let after = self.fenced_until;
         let due = step("next", || litter::next_end(after)).flatten();
         self.next_end = self.next_end.min(again).min(due.unwrap_or(again));
@@ -154,9 +179,10 @@ impl Pass {
         self.suspected_ms = now_ms;
     }
 
-    /// Fences everything that is due, in batches; when what is held is to be tried again. What ends with an owner takes
-    /// turns with what ends by itself, so that neither waits for very many of the other.
-    fn fence(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+    /// Fences everything that is due, in batches; false if something failed, and when what is held is to be tried again. What
+    /// ends with an owner takes turns with what ends by itself, so that neither waits for very many of the other.
+    fn fence(&mut self, hunt: &mut Hunt) -> (bool, pg_sys::TimestampTz) {
+        let mut well = true;
         let mut held: Vec<i64> = Vec::new();
         let mut stuck = Vec::new();
         let mut again = pg_sys::TimestampTz::MAX;
@@ -166,6 +192,7 @@ impl Pass {
             let news = step("owners", || {
                 spread::spread(installation, now, &stuck, BATCH)
             });
+            well &= news.is_some();
             let news = news.unwrap_or_default();
             again = again.min(self.take_in(news.fenced, &mut held, hunt));
             if let Some(owner) = news.stuck {
@@ -175,13 +202,13 @@ impl Pass {
             let now = clock::now();
             let due = step("fence", || end::fence_due(installation, now, &held, BATCH));
             let Some(due) = due else {
-                return clock::wall() + HELD_AGAIN_US;
+                return (false, clock::wall() + HELD_AGAIN_US);
             };
             let more = news.more || due.looked_at >= BATCH;
             again = again.min(self.take_in(due, &mut held, hunt));
             if !more {
                 self.fenced_until = now;
-                return again;
+                return (well, again);
             }
         }
     }
@@ -211,11 +238,18 @@ impl Pass {
         again
     }
 
-    /// Sends a cleaner to roll back the prepared transactions of a login that can not be fenced.
+    /// Sends a cleaner to roll back the prepared transactions that keep a login from being fenced.
     fn free_from_prepared(&mut self, lease: i64, login: pg_sys::Oid) {
-        let prepared = step("prepared", litter::prepared).unwrap_or_default();
+        let prepared = step("prepared", || {
+            let mut all = litter::prepared();
+            if !all.is_empty() {
+                let holders = ending::holders_of_login(login).prepared;
+                all.retain(|each| each.owner == login || holders.contains(&each.transaction));
+            }
+            all
+        });
         let under_way = self.errands.leases();
-        for each in prepared.into_iter().filter(|each| each.owner == login) {
+        for each in prepared.unwrap_or_default() {
             if !under_way.contains(&lease) {
                 self.errands
                     .add(each.database, Order::prepared_only(lease, login));
@@ -223,10 +257,14 @@ impl Pass {
         }
     }
 
-    /// Sees to due leases whose rows somebody holds: their sessions end all the same, and then the holder does.
+    /// Sees to due leases and owners whose rows somebody holds: their sessions end all the same, and then the holder does.
     fn watch_held(&mut self) -> pg_sys::TimestampTz {
         let installation = self.installation;
-        let held = step("held", || ending::held(clock::now(), installation)).unwrap_or_default();
+        let held = step("held", || {
+            let leases = ending::held(clock::now(), installation);
+            (leases, ending::held_owners())
+        });
+        let (held, owners) = held.unwrap_or_default();
         let now = clock::wall();
         let mut again = pg_sys::TimestampTz::MAX;
         for lease in held {
@@ -237,18 +275,44 @@ impl Pass {
                 end::end_those_of(&[login]);
             }
             if now - lease.due_at > HELD_HOLDER_AFTER_US {
-                for backend in backends::others(|_| true) {
-                    if lease.holders.contains(&backend.pid) && backends::terminate(backend) {
-                        pgrx::log!(
-                            "ended backend {}, whose open transaction held lease number {} past its end",
-                            backend.pid,
-                            lease.number
-                        );
-                    }
-                }
+                end_holders(
+                    &lease.holders.pids,
+                    &format!("lease number {}", lease.number),
+                );
+            }
+        }
+        for owner in owners {
+            again = again.min(now + STUCK_AGAIN_US);
+            if owner
+                .due_at
+                .is_some_and(|due_at| now - due_at > HELD_HOLDER_AFTER_US)
+            {
+                end_holders(&owner.holders.pids, "an owner of leases");
             }
         }
         again
+    }
+
+    /// Sees to what keeps ends from being written at all: somebody has locked our tables, or used their numbers up. Who writes
+    /// all data may do either. A superuser's lock is waited for.
+    fn watch_tables(&mut self, well: bool) -> pg_sys::TimestampTz {
+        if well {
+            self.failing_since = None;
+            return pg_sys::TimestampTz::MAX;
+        }
+        let now = clock::wall();
+        step("numbers", ending::mend_numbers);
+        let since = *self.failing_since.get_or_insert(now);
+        if now - since > HELD_HOLDER_AFTER_US {
+            let pids = step("tables", || {
+                let pids = ending::who_locks_tables();
+                let is_plain = |user| !membership::attributes(user).is_some_and(|it| it.superuser);
+                let others = backends::others(is_plain).into_iter().map(|it| it.pid);
+                others.filter(|pid| pids.contains(pid)).collect::<Vec<_>>()
+            });
+            end_holders(&pids.unwrap_or_default(), "the tables of leases");
+        }
+        now + HELD_AGAIN_US
     }
 
     /// Drops what is ready, and hands out errands for what is not.
@@ -283,6 +347,7 @@ impl Pass {
             let has_progress = !batch.gone.is_empty();
             if has_progress {
                 progress::made(self.place);
+                self.fruitless = 0;
             }
             for next in batch.needs {
                 self.send_for(next);
@@ -445,6 +510,18 @@ impl Pass {
             hunt.look();
         }
         clock::wall() + 500_000
+    }
+}
+
+/// Ends the backends that hold off an end.
+fn end_holders(pids: &[i32], what: &str) {
+    for backend in backends::others(|_| true) {
+        if pids.contains(&backend.pid) && backends::terminate(backend) {
+            pgrx::log!(
+                "ended backend {}, whose open transaction held {what} past its end",
+                backend.pid
+            );
+        }
     }
 }
 

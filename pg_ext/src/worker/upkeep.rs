@@ -1,10 +1,12 @@
 //! What a sweeper does besides: it hints at changes, and deletes what has been kept long enough.
 
 use super::settings;
-use crate::catalog::{growth, prune};
+use crate::catalog::{ending, growth, prune};
 
 /// How often old rows are looked for.
 const PRUNE_EVERY_MS: u64 = 60_000;
+/// How often it is asked whether numbers are left: nobody whose issue fails for that can tell.
+const NUMBERS_EVERY_MS: u64 = 5_000;
 /// How often the size of the table of leases is asked.
 const MEASURE_EVERY_MS: u64 = 250;
 /// Of so few pages nobody has to know more.
@@ -17,6 +19,7 @@ const TIMES: i64 = 4;
 pub struct Upkeep {
     pruned_ms: u64,
     measured_ms: u64,
+    numbered_ms: u64,
     known_pages: i64,
     hinted: i64,
 }
@@ -36,6 +39,10 @@ impl Upkeep {
                 growth::look();
                 self.known_pages = pages;
             }
+        }
+        if now_ms.saturating_sub(self.numbered_ms) >= NUMBERS_EVERY_MS {
+            self.numbered_ms = now_ms;
+            ending::mend_numbers();
         }
         if now_ms.saturating_sub(self.pruned_ms) >= PRUNE_EVERY_MS
             && !prune::old_rows(settings::history_days())

@@ -103,10 +103,37 @@ async fn a_login_can_not_hold_off_its_own_end() -> Result<()> {
         "begin; create table public.t9 (a int); prepare transaction 'own'",
     )?;
 
-    for lease in [&open, &prepared, &owner] {
+    // Who prepared a transaction is the role that was set, and need not be the session's user.
+    let disguised = cluster.issue("reader", "2 seconds")?;
+    cluster.psql_as(
+        &disguised.login,
+        "second",
+        &format!(
+            "begin; alter role \"{}\" password null; set local role readers; prepare transaction 'disguise'",
+            disguised.login
+        ),
+    )?;
+    // Nor need it be a session of the login's that holds its row.
+    let lender = cluster.issue("reader", "2 seconds")?;
+    cluster.psql_as(
+        &lender.login,
+        "postgres",
+        &format!(
+            "create function public.hold() returns void language sql security definer as 'alter role \"{}\" password null'",
+            lender.login
+        ),
+    )?;
+    cluster.psql("create role accomplice login")?;
+    let mut accomplice = cluster.connect_trusted("accomplice", "postgres").await?;
+    run(&mut accomplice, "begin; select public.hold()").await?;
+
+    for lease in [&open, &prepared, &owner, &disguised] {
         lease.wait_gone()?;
     }
+    lender.wait_fenced()?;
     assert_eq!(cluster.psql("select count(*) from pg_prepared_xacts")?, "0");
+    cluster.psql("drop function public.hold()")?;
+    lender.wait_gone()?;
     let late = cluster.psql(
         "select bool_and(fenced_at - expires_at < interval '2 seconds') from leasehold.history",
     )?;
@@ -193,6 +220,40 @@ fn a_fenced_login_lends_nothing() -> Result<()> {
     lease.wait_reason()?;
     cluster.psql(&format!("drop owned by \"{}\"", lease.login))?;
     lease.wait_gone()
+}
+
+/// Whoever renews under an owner that has just ended is refused, and then sits in its transaction with the owner's row.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_for_an_owner_s_end_does_not_hold_it_off() -> Result<()> {
+    let cluster = cluster()?;
+    let id = cluster
+        .psql("select lease_id from leasehold.issue('reader', ttl => '1 hour', owners => '{o}')")?;
+    let mut ending = cluster.connect().await?;
+    run(&mut ending, "begin; select leasehold.revoke_owner('o')").await?;
+    // Several: one of them is before the worker.
+    let mut asked = Vec::new();
+    for _ in 0..12 {
+        let mut caller = cluster.connect().await?;
+        let renewing = format!("begin; select from leasehold.renew_leases('{{{id}}}')");
+        asked.push(tokio::spawn(async move {
+            let answer = run(&mut caller, &renewing).await;
+            (caller, answer)
+        }));
+    }
+    wait_until(Duration::from_secs(20), "all of them wait", || {
+        let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+        Ok(cluster.psql(waiting)? == "12")
+    })?;
+    run(&mut ending, "commit").await?;
+    let mut idle = Vec::new();
+    for one in asked {
+        let (caller, answer) = one.await?;
+        ensure!(answer.is_ok(), "refusals are rows: {answer:?}");
+        idle.push(caller);
+    }
+    wait_until(Duration::from_secs(5), "the lease has ended", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
+    })
 }
 
 #[test]
