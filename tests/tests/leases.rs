@@ -4,9 +4,10 @@
 
 use anyhow::{Result, ensure};
 use leasehold_tests::{
-    Actor, Answer, Asking, Broker, Cluster, DevOptions, Options, Stop, wait_until,
+    Actor, Answer, Asking, Broker, Cluster, DevOptions, Options, Stop, built, wait_until,
 };
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -133,6 +134,16 @@ fn what_is_ended_while_the_target_is_away_ends_when_it_is_back() -> Result<()> {
     scene.root.get("db/creds/app")?.expect(500)?;
     let revoke = json!({ "lease_id": one, "sync": true });
     scene.root.put("sys/leases/revoke", revoke)?.expect(202)?;
+    let told = Command::new(built::binary()?)
+        .args(["lease", "revoke", "-sync", &two])
+        .env("VAULT_ADDR", format!("http://{}", scene.broker.address()))
+        .env("VAULT_TOKEN", scene.root.token().unwrap_or_default())
+        .output()?;
+    let why = String::from_utf8_lossy(&told.stderr);
+    ensure!(
+        told.status.code() == Some(2) && why.contains("accepted, but not done"),
+        "whoever asked to wait is told {told:?}"
+    );
     let shown = scene.lookup(&one)?.expect(200)?;
     assert_eq!(
         (shown.at("/data/ttl")?, shown.at("/data/renewable")?),

@@ -116,8 +116,15 @@ impl<'a> Session<'a> {
 
     /// Sends a request whose answer is an envelope; an answer without a body is an empty one.
     pub fn ask(&self, request: &Request, doing: &str) -> Result<Secret, Fail> {
+        self.ask_with_status(request, doing)
+            .map(|(secret, _)| secret)
+    }
+
+    /// The same, and the status of the answer.
+    pub fn ask_with_status(&self, request: &Request, doing: &str) -> Result<(Secret, u16), Fail> {
         let answer = self.send(request, doing)?;
-        read_secret(request, &answer).map_err(Fail::while_doing(doing))
+        let secret = read_secret(request, &answer).map_err(Fail::while_doing(doing))?;
+        Ok((secret, answer.status))
     }
 
     /// The same, where "not found" is a failure with exit code 2 and its own words.

@@ -1,5 +1,5 @@
-//! Ends asked for over HTTP: of one lease, or of all below a prefix (contract 6.3, DESIGN of the house: an end is told as
-//! done only when no access is left; where the target can not be reached it is accepted, durably, and happens later).
+//! Ends asked for over HTTP: of one lease, or of all below a prefix (contract 6.3). An end is told as done only when no
+//! access is left; where the target can not be reached it is accepted, durably, and happens later.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,11 +21,37 @@ pub fn section(outcomes: &[Outcome]) -> String {
     } in outcomes
     {
         all.add(report);
-        let about = about.replace('|', "\\|");
+        let about = without_chapters(about).replace('|', "\\|");
         text.push_str(&row(&format!("`{name}`"), &about, report));
     }
     text.push_str(&row("**all**", "", &all));
     text
+}
+
+/// Without the remarks in parentheses that name a chapter (`5.3`) of the text the recordings were made along.
+fn without_chapters(about: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = about;
+    while let Some((before, (inside, after))) = rest
+        .split_once('(')
+        .and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+    {
+        if names_a_chapter(inside) {
+            kept.push_str(before.trim_end());
+        } else {
+            kept.push_str(&format!("{before}({inside})"));
+        }
+        rest = after;
+    }
+    kept + rest
+}
+
+fn names_a_chapter(remark: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    remark
+        .split([' ', ','])
+        .filter_map(|word| word.split_once('.'))
+        .any(|(chapter, section)| is_number(chapter) && is_number(section))
 }
 
 fn row(name: &str, about: &str, report: &Report) -> String {
@@ -49,7 +75,19 @@ pub fn sections_of<'p>(page: &'p str, section: &str) -> Result<(&'p str, String)
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, sections_of};
+    use super::{BEGIN, END, sections_of, without_chapters};
+
+    #[test]
+    fn remarks_with_chapters_are_left_out() {
+        for (about, kept) in [
+            ("lookup (contract 5.4)", "lookup"),
+            ("a (1.6, 5.2), b (sys/x) c", "a, b (sys/x) c"),
+            ("a (7.9 asks for more: 200) b", "a b"),
+            ("a (open", "a (open"),
+        ] {
+            assert_eq!(without_chapters(about), kept);
+        }
+    }
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {

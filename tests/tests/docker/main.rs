@@ -24,11 +24,35 @@ fn is_pinned(image: &str) -> bool {
 
 /// Whether a build sees it: it is there, and .dockerignore does not hide it.
 fn in_context(path: &str) -> Result<bool> {
+    Ok(!is_hidden(path)? && built::top().join(path).exists())
+}
+
+/// Patterns are from the top, but for those that begin with `**/`, which hold in any folder. A star stands once, in a name.
+fn is_hidden(path: &str) -> Result<bool> {
+    let fits = |name: &str, pattern: &str| match pattern.split_once('*') {
+        Some((begin, end)) => name
+            .strip_prefix(begin)
+            .is_some_and(|rest| rest.ends_with(end)),
+        None => name == pattern,
+    };
     let ignored = text(".dockerignore")?;
-    let hidden = ignored
+    Ok(ignored
         .lines()
-        .any(|line| path == line || path.starts_with(&format!("{line}/")));
-    Ok(!hidden && built::top().join(path).exists())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .any(|line| match line.strip_prefix("**/") {
+            Some(pattern) => path.split('/').any(|name| fits(name, pattern)),
+            None => path == line || path.starts_with(&format!("{line}/")),
+        }))
+}
+
+#[test]
+fn no_build_sees_a_file_of_secrets() -> Result<()> {
+    // Compose reads the one beside its file.
+    for path in [".env", "docker/.env", "docker/.env.local", "target/x"] {
+        ensure!(is_hidden(path)?, "a build sees {path}");
+    }
+    ensure!(!is_hidden("broker/src/main.rs")?, "a build sees no source");
+    Ok(())
 }
 
 #[test]

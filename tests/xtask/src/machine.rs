@@ -39,6 +39,7 @@ const NEEDS: [Need; 4] = [
 
 /// Where Debian's package of PostgreSQL reads whether to make a cluster, and start it on 5432, when it is installed.
 const CREATE_CLUSTER: &str = "/etc/postgresql-common/createcluster.conf";
+const NO_CLUSTER: &str = "create_main_cluster = false";
 
 /// Installs what is missing, or says what to run.
 pub(crate) fn prepare() -> Result<()> {
@@ -63,9 +64,21 @@ pub(crate) fn prepare() -> Result<()> {
     };
     step::begin(&format!("installing {packages}"));
     step::run(root("apt-get").args(["update", "-qq"]))?;
+    for package in &missing {
+        if !step::succeeds(Command::new("apt-cache").args(["show", package])) {
+            bail!(
+                "the package sources of this machine have no {package}: Debian 12 has PostgreSQL 15; elsewhere the PostgreSQL \
+                 project's own package repository has it"
+            );
+        }
+    }
     install(root, &["postgresql-common"])?;
-    forbid_cluster(root)?;
-    install(root, &missing)
+    let forbidden = forbid_cluster(root)?;
+    let installed = install(root, &missing);
+    if forbidden {
+        allow_cluster(root)?;
+    }
+    installed
 }
 
 fn install(root: Door, packages: &[&str]) -> Result<()> {
@@ -78,23 +91,27 @@ fn install(root: Door, packages: &[&str]) -> Result<()> {
     step::run(&mut command)
 }
 
-/// No cluster is made and no server started by the packages: tests and embedded mode make their own.
-fn forbid_cluster(root: Door) -> Result<()> {
+/// No cluster is made and no server started by the packages: tests and embedded mode make their own. True if that was said
+/// here, and is to be taken back: packages of other versions, later, are none of ours.
+fn forbid_cluster(root: Door) -> Result<bool> {
     if Path::new("/usr/lib/postgresql/15/bin/postgres").exists() {
-        return Ok(());
+        return Ok(false);
     }
     let text = std::fs::read_to_string(CREATE_CLUSTER).unwrap_or_default();
     let says = |line: &str| line.trim_start().starts_with("create_main_cluster");
     if text.lines().any(says) {
-        return Ok(());
+        return Ok(false);
     }
-    step::run(root("sh").args([
-        "-c",
-        "echo 'create_main_cluster = false' >> \"$1\"",
-        "sh",
-        CREATE_CLUSTER,
-    ]))
-    .context("telling PostgreSQL's packages not to start a server")
+    let add = format!("echo '{NO_CLUSTER}' >> \"$1\"");
+    step::run(root("sh").args(["-c", &add, "sh", CREATE_CLUSTER]))
+        .context("telling PostgreSQL's packages not to start a server")?;
+    Ok(true)
+}
+
+fn allow_cluster(root: Door) -> Result<()> {
+    let remove = format!("/^{NO_CLUSTER}$/d");
+    step::run(root("sed").args(["-i", &remove, CREATE_CLUSTER]))
+        .context("telling PostgreSQL's packages that they may start servers again")
 }
 
 /// How a command is run.

@@ -39,7 +39,7 @@ Usage: cargo xtask CHORE [arguments]
                               with their mount.
   mutants [words]             Takes one safety after the other out of a copy of the tree, and demands that a test fails
                               each time. With words, only those whose names contain one. Slow; not a part of `test`.
-  bench [subjects] [--large] [--readme=FILE]
+  bench [issue|requests|ends|guide] [--statements] [--large] [--readme=FILE]
                               Measures, and prints the table of the README; with --readme, puts it there.
                               --large measures with 256,000 leases instead.
 ";

@@ -28,7 +28,8 @@ With a token; without an argument it is asked for, and - reads it from standard 
 
       $ leasehold login - < token-file
 
-With a user name and a password; the password is asked for where it is not given:
+With a user name and a password, where the server has that method (a Leasehold has tokens only); the password is asked \
+           for where it is not given:
 
       $ leasehold login -method=userpass username=alice",
     arguments: Count::AtLeast(0),

@@ -9,7 +9,8 @@ pub static VERB: Verb = Verb {
     name: "auth enable",
     about: "Switch an auth method on",
     usage: "[options] TYPE",
-    help: "Switches an auth method on. It is then at auth/ and the path of its type, or -path.
+    help: "Switches an auth method on. It is then at auth/ and the path of its type, or -path. Which types there are the \
+           server says; a Leasehold has no other than its tokens.
 
       $ leasehold auth enable userpass
 

@@ -22,7 +22,7 @@ pub static VERB: Verb = Verb {
     flags: &[Flag::new(
         "increment",
         Kind::Duration,
-        "Time from now to the new end. Without it: as when it was issued.",
+        "Time from now to the new end. Without it: the default of the role.",
     )
     .alias("i")],
     output: Output::Data,

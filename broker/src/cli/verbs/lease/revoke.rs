@@ -17,7 +17,8 @@ pub static VERB: Verb = Verb {
         "Ends a lease: its login can no longer log in, its sessions are ended, and then the login \
            is removed. With -prefix: all leases whose id begins with ID and a slash.
 
-One lease; with -sync the answer comes when no access is left:
+One lease; with -sync the answer comes when no access is left (exit code 2 if that can not be, as the \
+           server that the login is on is not reached: the lease ends when it is):
 
       $ leasehold lease revoke -sync database/creds/readonly/2f6a614c...
 
@@ -34,7 +35,8 @@ Every lease of a role:
         Flag::new(
             "force",
             Kind::Switch,
-            "With -prefix: end the leases even if their revocation statements fail.",
+            "With -prefix: forget the leases at once, whatever stands in the way of their ends; they end as \
+             soon as they can. Waits ten seconds at most.",
         )
         .alias("f"),
         Flag::new("sync", Kind::Switch, "Wait until it is done."),
@@ -42,6 +44,9 @@ Every lease of a role:
     output: Output::Message,
     run: Run::Client(revoke),
 };
+
+/// It is durable that it will end (RFC 9110, section 15.3.3).
+const ACCEPTED: u16 = 202;
 
 fn revoke(session: &mut Session) -> Result<u8, Fail> {
     let id = session.first().trim().trim_start_matches('/').to_owned();
@@ -73,8 +78,14 @@ fn revoke(session: &mut Session) -> Result<u8, Fail> {
             format!("Success! Revoked lease: {id}"),
         ),
     };
-    let answer = session.ask(&request, &doing)?;
+    let (answer, status) = session.ask_with_status(&request, &doing)?;
     session.show_warnings(&answer)?;
+    if sync && status == ACCEPTED {
+        return Err(Fail::Stopped(format!(
+            "{doing}: accepted, but not done: a server they are on can not be reached. They end when it can, and at \
+             their own time anyway"
+        )));
+    }
     if sync || force {
         session.say(done)
     } else {

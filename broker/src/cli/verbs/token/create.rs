@@ -52,7 +52,7 @@ One that lives as long as it is renewed once a day:
         Flag::new(
             "orphan",
             Kind::Switch,
-            "No child of your token: it does not end with it.",
+            "No child of your token: it does not end with it. Needs root or sudo.",
         ),
         Flag::new(
             "type",
@@ -87,7 +87,7 @@ One that lives as long as it is renewed once a day:
         Flag::new(
             "role",
             Kind::Text,
-            "Make it by a token role: those settings win.",
+            "Make it by a token role, whose settings bound the others.",
         ),
         Flag::new(
             "entity-alias",

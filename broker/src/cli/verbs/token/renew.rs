@@ -25,7 +25,7 @@ pub static VERB: Verb = Verb {
         Flag::new(
             "increment",
             Kind::Duration,
-            "Time from now to the new end. Without it: as the server is set.",
+            "Time from now to the new end. Without it: as long as it was last given, or its period.",
         )
         .alias("i"),
     ],
