@@ -164,12 +164,21 @@ impl Served {
 
     /// SIGTERM.
     pub fn tell_to_end(&self) -> Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// SIGHUP.
+    pub fn tell_to_reload(&self) -> Result<()> {
+        self.signal("-HUP")
+    }
+
+    fn signal(&self, option: &str) -> Result<()> {
         let pid = self.pid().context("a running broker")?;
         let told = Command::new("kill")
-            .arg("-TERM")
+            .arg(option)
             .arg(pid.to_string())
             .status()?;
-        ensure!(told.success(), "kill -TERM: {told}");
+        ensure!(told.success(), "kill {option}: {told}");
         Ok(())
     }
 

@@ -279,3 +279,22 @@ fn a_second_signal_ends_it_at_once() -> Result<()> {
     );
     Ok(())
 }
+
+/// Unit files reload with it: there is nothing to reload, and that is no reason to go.
+#[test]
+fn a_hangup_changes_nothing_and_is_told() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let mut served = Served::start(&cluster, "store", "")?;
+    served.tell_to_reload()?;
+    wait_until(Duration::from_secs(5), "it says what came of it", || {
+        Ok(served.log()?.contains("there is nothing to reload"))
+    })?;
+    served
+        .root()
+        .get("auth/token/lookup-self")?
+        .expect(200)
+        .map(drop)?;
+    let ended = served.terminate()?;
+    ensure!(ended.success(), "ended with {ended}");
+    Ok(())
+}

@@ -1,9 +1,10 @@
 //! `leasehold server -config=FILE`.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Settings, start, start_logging};
 
@@ -24,6 +25,7 @@ Usage: leasehold server -config=FILE
   `leasehold operator init`; a seal stanza (\"file\" or \"environment\") unseals it by itself at every start, and
   every broker of the store that waits for it then.
   LEASEHOLD_PG_CONNECTION_URL wins over connection_url. SIGINT and SIGTERM end it in good order, a second one at once.
+  SIGHUP changes nothing: a changed configuration wants a restart.
 ";
 
 /// Runs the server until it is told to stop. `args` are those behind `server`.
@@ -83,16 +85,14 @@ pub fn main(args: &[String]) -> ExitCode {
 }
 
 async fn run(settings: Settings) -> ExitCode {
-    let (mut interrupt, mut terminate) = match (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) {
-        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
-        (Err(error), _) | (_, Err(error)) => {
+    let [mut interrupt, mut terminate, hangup] = match watched() {
+        Ok(signals) => signals,
+        Err(error) => {
             tracing::error!(%error, "signals can not be watched");
             return ExitCode::FAILURE;
         }
     };
+    tokio::spawn(tell_of_reloads(hangup));
     let running = tokio::select! {
         started = start(settings) => match started {
             Ok(running) => running,
@@ -116,4 +116,23 @@ async fn run(settings: Settings) -> ExitCode {
     }
     tracing::warn!("told twice to go down: what is being served is left");
     ExitCode::FAILURE
+}
+
+/// SIGINT, SIGTERM and SIGHUP; from here on none of them ends the process by itself.
+fn watched() -> io::Result<[Signal; 3]> {
+    Ok([
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    ])
+}
+
+/// Service managers reload with SIGHUP, as Vault's unit file has them do. Unwatched it would end the server in the middle of
+/// its requests.
+async fn tell_of_reloads(mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        tracing::info!(
+            "SIGHUP: there is nothing to reload; restart the server for a changed configuration"
+        );
+    }
 }
