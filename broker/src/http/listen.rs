@@ -19,8 +19,9 @@ use crate::core::Core;
 
 /// Request line and headers together; beyond it 431.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
-/// How long a client may take for its headers.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take for its headers. The time runs while a connection is idle, too, so it is longer than the 60 s for
+/// which common proxies keep an idle one: closed here first, it would now and then take a request with it, a 502 to whoever asked.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 8_192;
 /// Pause after an accept failed (no file descriptors left, say).
