@@ -280,6 +280,54 @@ fn a_second_signal_ends_it_at_once() -> Result<()> {
     Ok(())
 }
 
+/// Waits until a broker says that of its store, and sees that it does not listen meanwhile.
+fn until_it_waits(served: &Served, why: &str) -> Result<()> {
+    wait_until(Duration::from_secs(20), "it says what is wrong", || {
+        let log = served.log()?;
+        Ok(log.contains("waiting for the store's database") && log.contains(why))
+    })?;
+    ensure!(
+        TcpStream::connect(served.address()).is_err(),
+        "it serves from a server that takes no writes"
+    );
+    Ok(())
+}
+
+/// Nothing is authorised from a replica: it may not have heard yet of what was revoked.
+#[test]
+fn a_store_on_a_standby_is_waited_for_until_it_is_promoted() -> Result<()> {
+    let primary = Cluster::start(Options::default())?;
+    let mut before = Served::start(&primary, "store", "")?;
+    before.root().get("auth/token/lookup-self")?.expect(200)?;
+    let standby = Cluster::standby_of(&primary)?;
+    let after = Served::spawned(standby.port(), "store", &Setup::default())?;
+    until_it_waits(&after, "it is a standby")?;
+    before.kill()?;
+    primary.stop(Stop::Immediate)?;
+    standby.psql("select pg_promote()")?;
+    after.until_answers(|status| status == 503)?;
+    let key = json!({"key": before.unseal_key()});
+    after.nobody().put("sys/unseal", key)?.expect(200)?;
+    let root = after.nobody().with_token(before.root_token());
+    root.get("auth/token/lookup-self")?.expect(200)?;
+    let written = json!({"policy": "path \"x\" { capabilities = [\"read\"] }"});
+    root.put("sys/policies/acl/after", written)?
+        .expect(204)
+        .map(drop)
+}
+
+#[test]
+fn a_store_that_takes_no_writes_is_waited_for() -> Result<()> {
+    const SETTING: &str = "default_transaction_read_only";
+    let cluster = Cluster::start(Options::default())?;
+    let _before = Served::start(&cluster, "store", "")?;
+    cluster.psql(&format!("alter database store set {SETTING} = on"))?;
+    let after = Served::spawned(cluster.port(), "store", &Setup::default())?;
+    until_it_waits(&after, "default_transaction_read_only is on")?;
+    cluster.psql(&format!("alter database store reset {SETTING}"))?;
+    after.until_answers(|status| status == 503)
+}
+
 /// Unit files reload with it: there is nothing to reload, and that is no reason to go.
 #[test]
 fn a_hangup_changes_nothing_and_is_told() -> Result<()> {

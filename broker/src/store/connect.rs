@@ -1,14 +1,15 @@
-//! The pool, and waiting for a database that is not there yet.
+//! The pool, and waiting for a database that is not there yet, or is not the primary's.
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
-use super::MigrateError;
+use super::{MigrateError, standing};
 use crate::secret::ConnectionUrl;
 use crate::warm::Warm;
 
@@ -47,7 +48,7 @@ const WARM_MAX: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Connects, waiting as long as the server can not be reached or is starting up.
+/// Connects, waiting as long as the server can not be reached, is starting up or takes no writes.
 pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url.expose())
         .map_err(|_| StoreError::Url("postgres://USER:PASSWORD@HOST:PORT/DATABASE is wanted"))?
@@ -73,43 +74,71 @@ pub async fn connect(url: &ConnectionUrl, connections_max: u32) -> Result<PgPool
             ("tcp_keepalives_count", "3"),
         ]);
     let mut pause = FIRST_PAUSE;
-    let mut told = false;
+    let mut told = String::new();
     loop {
         // Not through the pool, which would try again by itself and say nothing.
-        let connected = timeout(FIRST_WITHIN, PgConnection::connect_with(&options)).await;
-        let error = match connected.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()))) {
-            Ok(connection) => {
-                // A refused goodbye is none of our business.
-                let _ = connection.close().await;
-                let silence = Arc::new(Silence::default());
-                return Ok(PgPoolOptions::new()
-                    .max_connections(connections_max)
-                    .acquire_timeout(ACQUIRE_TIMEOUT)
-                    // A connection that worked a moment ago is not asked whether it still does.
-                    .test_before_acquire(false)
-                    .before_acquire(move |connection, meta| {
-                        let silence = silence.clone();
-                        Box::pin(async move {
-                            if meta.idle_for <= UNASKED {
-                                return Ok(true);
-                            }
-                            silence.answers(connection, meta.idle_for).await
-                        })
-                    })
-                    .connect_lazy_with(options));
-            }
-            Err(error) if is_passing(&error) => error,
+        let tried = timeout(FIRST_WITHIN, first(&options)).await;
+        let why = match tried.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()))) {
+            Ok(None) => return Ok(pool(options, connections_max)),
+            Ok(Some(why)) => why.to_owned(),
+            Err(error) if is_passing(&error) => error.to_string(),
             Err(error) => return Err(StoreError::Refused(error)),
         };
-        if !told {
+        if told != why {
             tracing::warn!(
-                host = options.get_host(), port = options.get_port(), database = options.get_database(),
-                %error, "waiting for the store's database"
+                host = options.get_host(),
+                port = options.get_port(),
+                database = options.get_database(),
+                error = why,
+                "waiting for the store's database"
             );
-            told = true;
+            told = why;
         }
         tokio::time::sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+/// One connection, to see that there is a server, and why it is no store if it takes no writes.
+async fn first(options: &PgConnectOptions) -> sqlx::Result<Option<&'static str>> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let refusal = standing::refusal(&mut connection).await?;
+    // A refused goodbye is none of our business.
+    let _ = connection.close().await;
+    Ok(refusal)
+}
+
+/// A pool of connections to a server that takes writes: each is looked at when it is made, and whenever it has slept.
+fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    let silence = Arc::new(Silence::default());
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(standing::check(connection)))
+        // A connection that worked a moment ago is not asked whether it still does.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, meta| {
+            let silence = silence.clone();
+            Box::pin(async move {
+                if meta.idle_for <= UNASKED {
+                    return Ok(true);
+                }
+                silence.answers(connection, meta.idle_for).await
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// A connection of the pool, waiting as [`connect`] does: the server may have gone in between, or another have taken its place.
+pub(super) async fn patient(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+    loop {
+        match pool.acquire().await {
+            Err(error) if is_passing(&error) => {
+                tracing::warn!(%error, "waiting for the store's database");
+                tokio::time::sleep(LONGEST_PAUSE).await;
+            }
+            done => return done,
+        }
     }
 }
 
@@ -128,9 +157,9 @@ impl Silence {
         if is_from_before(self.last(), Instant::now(), idle_for) {
             return Ok(false);
         }
-        let asked = timeout(ANSWERS_WITHIN, connection.ping()).await;
+        let asked = timeout(ANSWERS_WITHIN, standing::refusal(connection)).await;
         if let Ok(answered) = asked {
-            return answered.map(|()| true);
+            return answered.map(|refusal| refusal.is_none());
         }
         tracing::warn!("a connection to the store keeps silent; others are made");
         *self.0.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(Instant::now());

@@ -5,7 +5,7 @@
 
 use sqlx::{Connection, Executor, PgConnection, PgPool, Row};
 
-use super::connect::BEGIN_UNHURRIED;
+use super::connect::{BEGIN_UNHURRIED, patient};
 
 /// The schema's steps, in order; their numbers are their positions, from 1.
 static STEPS: &[(&str, &str)] = &[
@@ -84,7 +84,7 @@ const GROUND: [(&str, &str); 2] = [
 
 /// Runs what is missing, in one transaction.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    let mut connection = pool.acquire().await?;
+    let mut connection = patient(pool).await?;
     make_ground(&mut connection).await?;
     let mut transaction = connection.begin_with(BEGIN_UNHURRIED).await?;
     transaction

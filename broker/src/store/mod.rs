@@ -24,6 +24,7 @@ pub mod owners;
 pub mod policies;
 pub mod reads;
 pub mod roles;
+mod standing;
 pub mod sweep;
 pub mod targets;
 pub mod together;
