@@ -132,8 +132,13 @@ pub fn judge_at(call: &Call<'_>, path: &str, access: Access) -> Result<(), Fault
     passed(verdict, access)
 }
 
-/// Judges a write once more, where it has become a create or an update since it was judged. Refused is 403.
-pub fn judge_as(call: &Call<'_>, operation: Operation, access: Access) -> Result<(), Fault> {
+/// Judges a write once more, by whether what it names is there now: it may have come or gone since the caller was judged.
+/// Refused is 403.
+pub fn judge_write(call: &Call<'_>, is_there: bool, access: Access) -> Result<(), Fault> {
+    let operation = match is_there {
+        true => Operation::Update,
+        false => Operation::Create,
+    };
     if operation == call.request.operation {
         return Ok(());
     }

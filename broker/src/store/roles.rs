@@ -35,41 +35,19 @@ fn read(row: &PgRow) -> sqlx::Result<RoleRow> {
     })
 }
 
-macro_rules! named {
-    ($how:literal) => {
-        concat!(
-            "select name, settings, revision from leasehold_broker.database_roles where mount_id = $1 and name = $2",
-            $how
-        )
-    };
-}
-
 /// One role.
 pub async fn by_name(
     store: impl PgExecutor<'_>,
     mount_id: Uuid,
     name: &str,
 ) -> sqlx::Result<Option<RoleRow>> {
-    one(store, named!(""), mount_id, name).await
-}
-
-/// One role, locked against other writers.
-pub async fn for_update(
-    store: &mut PgConnection,
-    mount_id: Uuid,
-    name: &str,
-) -> sqlx::Result<Option<RoleRow>> {
-    one(store, named!(" for update"), mount_id, name).await
-}
-
-async fn one(
-    store: impl PgExecutor<'_>,
-    statement: &'static str,
-    mount_id: Uuid,
-    name: &str,
-) -> sqlx::Result<Option<RoleRow>> {
-    let named = sqlx::query(statement).bind(mount_id).bind(name);
-    let row = named.fetch_optional(store).await?;
+    let row = sqlx::query(
+        "select name, settings, revision from leasehold_broker.database_roles where mount_id = $1 and name = $2",
+    )
+    .bind(mount_id)
+    .bind(name)
+    .fetch_optional(store)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -130,26 +108,42 @@ pub async fn names(
     .await
 }
 
-/// Writes a role with a new revision. The mount is held in place meanwhile; false: it serves nobody any more.
-pub async fn put(
+/// Within a transaction that writes a role, and that holds its mount: the role's settings, its row locked. None: it was not
+/// there, and its place is taken now, so that another who makes it waits. It has to be written before the commit.
+pub async fn hold(
+    store: &mut PgConnection,
+    mount_id: Uuid,
+    name: &str,
+) -> sqlx::Result<Option<Map<String, Value>>> {
+    let settings: Json<Option<Map<String, Value>>> = sqlx::query_scalar(
+        "insert into leasehold_broker.database_roles (mount_id, name, settings, revision) values ($1, $2, 'null', 0) \
+         on conflict (mount_id, name) do update set name = excluded.name returning settings",
+    )
+    .bind(mount_id)
+    .bind(name)
+    .fetch_one(store)
+    .await?;
+    Ok(settings.0)
+}
+
+/// Writes a role that the transaction holds, with a new revision.
+pub async fn write(
     store: &mut PgConnection,
     mount_id: Uuid,
     name: &str,
     settings: &Map<String, Value>,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "with mount as (select mount_id from leasehold_broker.mounts where mount_id = $1 and state = 'active' for share) \
-         insert into leasehold_broker.database_roles (mount_id, name, settings, revision) \
-         select mount_id, $2, $3, nextval('leasehold_broker.role_revision') from mount \
-         on conflict (mount_id, name) do update \
-            set settings = excluded.settings, revision = excluded.revision, changed_at = now()",
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update leasehold_broker.database_roles \
+            set settings = $3, revision = nextval('leasehold_broker.role_revision'), changed_at = now() \
+          where mount_id = $1 and name = $2",
     )
     .bind(mount_id)
     .bind(name)
     .bind(Json(settings))
     .execute(store)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
 /// Gives the roles of a configuration new revisions: the same texts are other recipes when another login defines them.

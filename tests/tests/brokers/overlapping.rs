@@ -1,8 +1,13 @@
 //! Writes that overlap, and writes that fail half-way: what somebody else has written stays, and nothing is lost in between.
 
 use anyhow::{Context, Result, ensure};
-use leasehold_tests::{Actor, Answer, Cluster, Options, Served, golden};
+use leasehold_tests::{
+    Actor, Answer, Cluster, Engine, Freeze, Options, Served, Wire, golden, wait_until,
+};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn scene() -> Result<(Cluster, Served)> {
     let cluster = Cluster::start(Options::default())?;
@@ -80,6 +85,83 @@ fn whoever_may_only_create_a_role_overwrites_none() -> Result<()> {
     creator
         .post("auth/token/roles/other", json!({}))?
         .expect(204)?;
+    Ok(())
+}
+
+/// May make connections and roles of the engine, and change none.
+const MAY_CREATE_IN_DB: &str = "path \"db/config/*\" { capabilities = [\"create\"] } \
+                                path \"db/roles/*\" { capabilities = [\"create\"] }";
+
+#[test]
+fn whoever_may_only_create_a_connection_overwrites_none() -> Result<()> {
+    let (cluster, served) = scene()?;
+    let creator = served.holder("creator", MAY_CREATE_IN_DB, json!({}))?;
+    let engine = Engine::mount(&served.root(), "db")?;
+    let theirs = engine.seen_by(&creator);
+    // Their target keeps the broker waiting, and somebody with all rights makes the connection meanwhile.
+    let wire = Wire::new();
+    let port = wire.to(cluster.port())?;
+    wire.freeze(Freeze::After(1));
+    std::thread::scope(|threads| -> Result<()> {
+        let asking = threads.spawn(|| theirs.connect("c", port));
+        let stands = wait_until(PATIENCE, "their target is asked", || Ok(wire.is_frozen()));
+        let made = stands.and_then(|()| engine.connect("c", cluster.port()));
+        wire.thaw();
+        let refused = asking.join().ok().context("a thread that asks")?;
+        made?;
+        let refused = refused.err().context("the connection was overwritten")?;
+        ensure!(format!("{refused:#}").contains("403"), "{refused:#}");
+        Ok(())
+    })?;
+    let kept = served.root().get("db/config/c")?.expect(200)?;
+    let url = kept.text_at("/data/connection_details/connection_url")?;
+    ensure!(url.contains(&format!(":{}/", cluster.port())), "{url}");
+    // What is not there is theirs to make.
+    theirs.connect("other", cluster.port())
+}
+
+#[test]
+fn whoever_may_only_create_a_role_of_the_engine_overwrites_none() -> Result<()> {
+    let (cluster, served) = scene()?;
+    let creator = served.holder("creator", MAY_CREATE_IN_DB, json!({}))?;
+    let engine = Engine::mount(&served.root(), "db")?;
+    engine.connect("c", cluster.port())?;
+    let role = |seconds: i64| json!({ "db_name": "c", "creation_statements": [Engine::LOGIN], "default_ttl": seconds });
+    let write = |name: &str| creator.put(&format!("db/roles/{name}"), role(60));
+
+    // Another one is making the same role, and it comes first.
+    let made = "insert into leasehold_broker.database_roles (mount_id, name, settings, revision) \
+                select mount_id, 'r', '{\"db_name\": \"another\"}', nextval('leasehold_broker.role_revision') \
+                  from leasehold_broker.mounts where path = 'db/'";
+    asked_meanwhile(&cluster, made, || write("r"))?.expect(403)?;
+    let kept = served.root().get("db/roles/r")?.expect(200)?;
+    assert_eq!(kept.at("/data/db_name")?, &json!("another"));
+    ensure!(kept.at("/data/default_ttl").is_err(), "{kept:?}");
+
+    // Two who may only create do it at the same moment: one of them has made it.
+    let held = cluster.hold(
+        "store",
+        "lock table leasehold_broker.database_roles in exclusive mode",
+    )?;
+    let mut statuses = std::thread::scope(|threads| -> Result<Vec<u16>> {
+        let asking: Vec<_> = (0..2).map(|_| threads.spawn(|| write("both"))).collect();
+        let waits = cluster.until_somebody_waits("store");
+        held.commit()?;
+        waits?;
+        let mut statuses = Vec::new();
+        for one in asking {
+            statuses.push(one.join().ok().context("a thread that asks")??.status);
+        }
+        Ok(statuses)
+    })?;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 403]);
+
+    // What is not there is theirs to make, and what is refused leaves nothing behind.
+    let bad = json!({ "db_name": "c", "credential_type": "x" });
+    creator.put("db/roles/other", bad)?.expect(400)?;
+    served.root().get("db/roles/other")?.expect(404)?;
+    write("other")?.expect(204)?;
     Ok(())
 }
 

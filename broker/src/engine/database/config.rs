@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::connection::{merge_details, merge_settings, warnings};
 use super::fault::of_verification;
 use super::moved::has_moved;
+use crate::authority;
 use crate::core::Core;
 use crate::fields::FieldType;
 use crate::lease;
@@ -145,6 +146,8 @@ struct Draft {
 async fn write(call: &Call<'_>) -> Outcome {
     for _ in 0..TRIES {
         let before = find(call).await?;
+        // Before anything of it is used: who may only create must not have its secrets sent to a host of theirs.
+        authority::judge_write(call, before.is_some(), Access::Token)?;
         let draft = draft(call, before.as_ref()).await?;
         let warnings = warnings(call, &draft.details);
         match keep(call, before.as_ref(), draft).await {

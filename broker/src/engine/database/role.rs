@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::connection::NO_POLICIES;
 use super::{credential, extras};
+use crate::authority;
 use crate::fields::{FieldType, FieldValue};
 use crate::lease;
 use crate::logical::{
     Access, Call, Fault, Field, Operation, Outcome, PathSpec, Response, RunFuture,
 };
-use crate::store::roles::{self, RoleRow};
+use crate::store::{mounts, roles};
 
 pub(super) static ROWS: &[PathSpec] = &[
     PathSpec {
@@ -173,13 +174,18 @@ async fn read(call: &Call<'_>) -> Outcome {
 async fn write(call: &Call<'_>) -> Outcome {
     let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
     let known = roles::by_name(&call.core.store, mount_id, name).await?;
+    authority::judge_write(call, known.is_some(), Access::Token)?;
+    let known = known.map(|role| role.settings);
     extras::check_sharing(call, name, merge(call, known).map_err(Fault::bad)?).await?;
     let mut store = call.core.store.begin().await?;
-    let before = roles::for_update(&mut store, mount_id, name).await?;
-    let settings = merge(call, before).map_err(Fault::bad)?;
-    if !roles::put(&mut store, mount_id, name, &settings).await? {
+    if !mounts::hold_active(&mut *store, mount_id).await? {
         return Err(Fault::no_route(&call.request.path));
     }
+    let before = roles::hold(&mut store, mount_id, name).await?;
+    // The target may have taken its time.
+    authority::judge_write(call, before.is_some(), Access::Token)?;
+    let settings = merge(call, before).map_err(Fault::bad)?;
+    roles::write(&mut store, mount_id, name, &settings).await?;
     let notice = lease::role_written(&mut store, call.mount, name, None).await?;
     store.commit().await?;
     notice.deliver(call.core).await;
@@ -213,8 +219,11 @@ async fn delete(call: &Call<'_>) -> Outcome {
 }
 
 /// The role as it is to be: given fields replace, others stay (contract 7.5, in its order of checks).
-fn merge(call: &Call<'_>, before: Option<RoleRow>) -> Result<Map<String, Value>, String> {
-    let mut settings = before.map(|role| role.settings).unwrap_or_default();
+fn merge(
+    call: &Call<'_>,
+    before: Option<Map<String, Value>>,
+) -> Result<Map<String, Value>, String> {
+    let mut settings = before.unwrap_or_default();
     let given = |field: &str| call.fields.get(field);
     let text = |settings: &Map<String, Value>, field: &str| {
         let kept = settings

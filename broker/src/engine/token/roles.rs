@@ -7,7 +7,7 @@ use super::role::TokenRole;
 use super::{field, mount_ttl};
 use crate::authority;
 use crate::fields::FieldType;
-use crate::logical::{Access, Call, Fault, Field, Operation, Outcome, Response};
+use crate::logical::{Access, Call, Fault, Field, Outcome, Response};
 use crate::store::token_roles;
 
 pub(super) const FIELDS: &[Field] = &[
@@ -128,12 +128,7 @@ pub(super) async fn write(call: &Call<'_>) -> Outcome {
     let name = call.capture("role_name");
     let mut store = call.core.store.begin().await?;
     let settings = token_roles::hold(&mut store, name).await?;
-    // It may have come or gone since the caller was judged.
-    let operation = match settings {
-        Some(_) => Operation::Update,
-        None => Operation::Create,
-    };
-    authority::judge_as(call, operation, Access::Token)?;
+    authority::judge_write(call, settings.is_some(), Access::Token)?;
     let mut role = match settings {
         Some(settings) => parse(name, settings)?,
         None => TokenRole::default(),
