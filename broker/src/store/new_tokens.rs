@@ -12,6 +12,9 @@ use super::together::together;
 use crate::gather::{self, Gather};
 use crate::warm::{self, Lent, Warm};
 
+/// How many tokens there can be, one above the other. Whoever asks whether one lives walks them all, and targets hear of all.
+pub const DEPTH_MAX: i64 = 100;
+
 /// A token that is to be made.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewToken {
@@ -58,9 +61,11 @@ pub enum Made {
     Duplicate,
     /// Its maker lives no more.
     Orphaned,
+    /// It would stand below [`DEPTH_MAX`] others.
+    TooDeep,
 }
 
-/// Makes those whose maker lives and could be held. What ends a tree ends those above first and looks for children last:
+/// Makes those whose maker lives and could be held, and does not stand too deep; a maker is its tokens' parent, if they have one. What ends a tree ends those above first and looks for children last:
 /// whoever holds the maker before that is found, and whoever waits for it finds it ended. In the order of their hashes, so
 /// that two who make the same ones do not wait for each other in a circle.
 macro_rules! make {
@@ -78,9 +83,13 @@ macro_rules! make {
             "), ",
             token_line!("held"),
             ", \
-             living as materialized (select token_id from held where ",
+             living as materialized ( \
+                 select token_id, (select count(*) from line where line.first_id = held.token_id) as depth from held where ",
             lives!("held.token_id"),
             "), \
+             wanted as materialized ( \
+                 select a.*, a.parent_id is not null and living.depth >= $3 as too_deep \
+                   from asked a join living on living.token_id = a.maker_id), \
              made as ( \
                  insert into leasehold_broker.tokens (token_hash, accessor, parent_id, path, policies, meta, display_name, role, \
                      bound_cidrs, num_uses, uses_left, orphan, renewable, creation_ttl_seconds, ttl_seconds, \
@@ -88,12 +97,13 @@ macro_rules! make {
                  select a.token_hash, a.accessor, a.parent_id, a.path, a.policies, a.meta, a.display_name, a.role, a.bound_cidrs, \
                         a.num_uses, nullif(a.num_uses, 0), a.parent_id is null, a.renewable, a.ttl_seconds, a.ttl_seconds, \
                         a.explicit_max_ttl_seconds, a.period_seconds, now, now + a.ttl_microseconds * interval '1 microsecond' \
-                   from asked a join living on living.token_id = a.maker_id, clock_timestamp() as now \
+                   from wanted a, clock_timestamp() as now \
+                  where not a.too_deep \
                   order by a.token_hash \
                  on conflict (token_hash) where ended_at is null do nothing \
                  returning accessor) \
-             select a.accessor, made.accessor is not null as made \
-               from asked a join living on living.token_id = a.maker_id left join made on made.accessor = a.accessor"
+             select a.accessor, made.accessor is not null as made, a.too_deep \
+               from wanted a left join made on made.accessor = a.accessor"
         )
     };
 }
@@ -144,14 +154,16 @@ async fn make_all(
     let rows = sqlx::query(statement)
         .bind(Json(&tokens))
         .bind(makers)
+        .bind(DEPTH_MAX)
         .fetch_all(&mut *store)
         .await?;
     store.keep();
     let mut made = std::collections::HashMap::with_capacity(rows.len());
     for row in &rows {
-        let of = match row.try_get("made")? {
-            true => Made::Made,
-            false => Made::Duplicate,
+        let of = match (row.try_get("made")?, row.try_get("too_deep")?) {
+            (true, _) => Made::Made,
+            (false, true) => Made::TooDeep,
+            (false, false) => Made::Duplicate,
         };
         made.insert(row.try_get::<String, _>("accessor")?, of);
     }

@@ -67,3 +67,44 @@ fn of_twins_made_together_one_is_there() -> Result<()> {
     assert_eq!(statuses[1..], [400; 11]);
     Ok(())
 }
+
+#[test]
+fn a_line_of_tokens_has_an_end() -> Result<()> {
+    // As deep as one can stand; the first one has nobody above it.
+    const DEPTH: usize = 100;
+    const MAY: &str = "path \"auth/token/create\" { capabilities = [\"update\"] } \
+                       path \"auth/token/create-orphan\" { capabilities = [\"update\", \"sudo\"] }";
+    let cluster = Cluster::start(Options::default())?;
+    let broker = Served::start(&cluster, "store", "")?;
+    let first = broker.holder("maker", MAY, json!({ "ttl": "1h", "no_parent": true }))?;
+    let child_of = |maker: &Actor| -> Result<Actor> {
+        let made = maker.post("auth/token/create", json!({}))?.expect(200)?;
+        Ok(maker.with_token(&made.text_at("/auth/client_token")?))
+    };
+    let mut above = first.clone();
+    let mut last = child_of(&first)?;
+    for _ in 2..DEPTH {
+        above = last;
+        last = child_of(&above)?;
+    }
+    let refused = last.post("auth/token/create", json!({}))?.expect(400)?;
+    assert!(refused.text.contains("orphan"), "{refused:?}");
+    last.get("auth/token/lookup-self")?.expect(200)?;
+
+    // One beside it, and an orphan of its own, with whatever those below them may be.
+    child_of(&above)?;
+    let orphan = last
+        .post("auth/token/create-orphan", json!({}))?
+        .expect(200)?;
+    child_of(&last.with_token(&orphan.text_at("/auth/client_token")?))?;
+
+    // Many at once: who is refused takes nobody along.
+    let (deep, others) = thread::scope(|scope| {
+        let deep = scope.spawn(|| make_together(&last, 8, &json!({})));
+        let others = scope.spawn(|| make_together(&above, 8, &json!({})));
+        (deep.join(), others.join())
+    });
+    assert_eq!(deep.expect("a thread")?, [400; 8]);
+    assert_eq!(others.expect("a thread")?, [200; 8]);
+    Ok(())
+}

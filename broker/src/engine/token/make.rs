@@ -7,7 +7,7 @@ use crate::ids;
 use crate::logical::{Auth, BatchClaims, Call, Fault};
 use crate::secret::Token;
 use crate::store::growth::Table;
-use crate::store::new_tokens::{Made, NewToken};
+use crate::store::new_tokens::{DEPTH_MAX, Made, NewToken};
 use crate::store::tokens;
 use crate::ttl;
 
@@ -94,6 +94,9 @@ impl Wanted<'_, '_> {
             Made::Made => Ok(self.auth(token, accessor, "service")),
             Made::Duplicate => Err(Fault::bad("cannot create a token with a duplicate ID")),
             Made::Orphaned => Err(Fault::unknown_caller()),
+            Made::TooDeep => Err(Fault::bad(format!(
+                "there can be no more than {DEPTH_MAX} tokens, one above the other: make an orphan, or use a token nearer to the root"
+            ))),
         }
     }
 
