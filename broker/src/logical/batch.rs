@@ -18,6 +18,9 @@ const BATCH_PREFIX_OLD: &str = "b.";
 pub struct BatchClaims {
     /// `tokens.token_id` of the parent: it dies with that one. None = an orphan.
     pub parent_id: Option<i64>,
+    /// The parent's accessor: a store that was restored gives numbers once more. None = an orphan, or a token of an earlier
+    /// version, which did not say.
+    pub parent_accessor: Option<String>,
     /// Sorted policy names.
     pub policies: Vec<String>,
     /// `meta` as given.
@@ -66,5 +69,23 @@ impl BatchClaims {
         let text = token.expose();
         text.strip_prefix(BATCH_PREFIX)
             .or_else(|| text.strip_prefix(BATCH_PREFIX_OLD))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_of_an_earlier_version_are_read() {
+        let old = json!({
+            "parent_id": 7, "policies": ["p"], "meta": null, "display_name": "token", "path": "auth/token/create",
+            "role": null, "bound_cidrs": [], "issued_at_us": 1, "ttl_seconds": 60, "expires_at_us": 60_000_001,
+        });
+        let claims: BatchClaims = serde_json::from_value(old).expect("claims");
+        assert_eq!(claims.parent_id, Some(7));
+        assert_eq!(claims.parent_accessor, None);
     }
 }

@@ -13,12 +13,15 @@ use super::tokens;
 use crate::cidr;
 use crate::logical::{BatchClaims, TokenIdentity, TokenRow};
 
-/// The mark of all that decides what a token may, but for its life: where paths lead, and its policies, whose marks are
-/// never used twice. An expression over a row that has the token's `policies`; [`Found::mark`] is the same text.
+/// The mark of all that decides what a token may, but for its life: which token it is, where paths lead, and its policies,
+/// whose marks are never used twice. The accessor says which: a store that was restored gives numbers once more. An expression
+/// over a row that has the token's `accessor` and `policies`; [`Found::mark`] is the same text.
 macro_rules! caller_mark {
     ($token:literal) => {
         concat!(
-            "concat_ws(' ', (select m.revision from leasehold_broker.mount_revision m), \
+            "concat_ws(' ', ",
+            $token,
+            ".accessor, (select m.revision from leasehold_broker.mount_revision m), \
              (select string_agg(p.mark::text, ' ' order by p.mark) \
                 from leasehold_broker.policies p where p.name = any(",
             $token,
@@ -54,7 +57,7 @@ impl Found {
             .map(|(_, mark)| *mark)
             .collect();
         marks.sort_unstable();
-        let mut whole = mounts.to_string();
+        let mut whole = format!("{} {mounts}", self.identity.accessor);
         for mark in marks {
             whole.push_str(&format!(" {mark}"));
         }
@@ -102,7 +105,9 @@ update leasehold_broker.tokens
 const BATCH: &str = concat!(
     "\
 with recursive ",
-    token_line!("leasehold_broker.tokens where token_id = $2"),
+    token_line!(
+        "leasehold_broker.tokens where token_id = $2 and ($3::text is null or accessor = $3)"
+    ),
     "
 select $1 > clock_timestamp()
    and ($2::bigint is null or exists (select from line))
@@ -159,6 +164,7 @@ pub async fn batch(store: &PgPool, claims: BatchClaims) -> sqlx::Result<Option<F
     let row = sqlx::query(BATCH)
         .bind(expires_at)
         .bind(claims.parent_id)
+        .bind(claims.parent_accessor)
         .fetch_one(store)
         .await?;
     if !row.try_get::<bool, _>("alive")? {

@@ -87,7 +87,7 @@ with recursive claimed as (
     ", proven as (
     select array_agg(c.token_id) as token_ids, array_agg(c.mark) as marks
       from claimed c
-     cross join lateral (select t.policies from leasehold_broker.tokens t where t.token_id = c.token_id offset 0) token
+     cross join lateral (select t.accessor, t.policies from leasehold_broker.tokens t where t.token_id = c.token_id offset 0) token
      where c.mark = ",
     caller_mark!("token"),
     "

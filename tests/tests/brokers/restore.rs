@@ -136,3 +136,55 @@ fn a_policy_of_a_restored_store_is_not_taken_for_one_that_was_lost() -> Result<(
     asks()?.expect(403)?;
     Ok(())
 }
+
+#[test]
+fn a_token_that_a_restore_has_lost_is_not_taken_for_the_one_that_has_its_number() -> Result<()> {
+    const MAY: &str = "path \"db/creds/*\" { capabilities = [\"read\"] } \
+                       path \"sys/leases/renew\" { capabilities = [\"update\"] } \
+                       path \"auth/token/create\" { capabilities = [\"update\"] }";
+    let store = Cluster::start(Options::default())?;
+    let target = Cluster::start(Options::default())?;
+    let one = Served::start(&store, "store", "")?;
+    let engine = Engine::ready(&one.root(), "db", target.port())?;
+    // Writes the policy, which the store will not have lost.
+    one.holder("p", MAY, json!({}))?;
+    let (lease, _) = engine.issue("r")?;
+    wait_until(AGREE, "it is confirmed", || {
+        Ok(!store_leases(&store)?.is_empty())
+    })?;
+    let dump = store.dump_database("store")?;
+
+    let make = |maker: &Actor, wanted: serde_json::Value| -> Result<Actor> {
+        let made = maker.post("auth/token/create", wanted)?.expect(200)?;
+        Ok(maker.with_token(&made.text_at("/auth/client_token")?))
+    };
+    let newest = || store.psql_in("store", "select max(token_id) from leasehold_broker.tokens");
+    let renew = |by: &Actor| {
+        by.put(
+            "sys/leases/renew",
+            json!({ "lease_id": lease, "increment": 600 }),
+        )
+    };
+    let service = || make(&one.root(), json!({ "policies": ["p"] }));
+    let lost = service()?;
+    let number = newest()?;
+    let batch = make(&lost, json!({ "type": "batch", "ttl": "1h" }))?;
+    // Twice: the second time the broker remembers who asks.
+    for _ in 0..2 {
+        engine.seen_by(&lost).ask("r")?.expect(200)?;
+        renew(&lost)?.expect(200)?;
+    }
+    engine.seen_by(&batch).ask("r")?.expect(200)?;
+
+    restore(&store, &dump)?;
+    let new = service()?;
+    assert_eq!(newest()?, number);
+    engine.seen_by(&lost).ask("r")?.expect(403)?;
+    renew(&lost)?.expect(403)?;
+    engine.seen_by(&batch).ask("r")?.expect(403)?;
+    // Its number is the other one's now.
+    engine.seen_by(&new).ask("r")?.expect(200)?;
+    renew(&new)?.expect(200)?;
+    let of_new = make(&new, json!({ "type": "batch", "ttl": "1h" }))?;
+    engine.seen_by(&of_new).ask("r")?.expect(200).map(drop)
+}

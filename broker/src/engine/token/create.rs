@@ -132,7 +132,7 @@ async fn create(call: &Call<'_>, role: Option<(&str, &TokenRole)>, orphan: bool)
     }
     let wanted = Wanted {
         call,
-        maker_id: maker.token_id,
+        maker,
         path: path(call, role),
         role: role.map(|(name, _)| name.to_owned()),
         display_name: display_name(text(call, "display_name")),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::duration::Span;
 use crate::ids;
-use crate::logical::{Auth, BatchClaims, Call, Fault};
+use crate::logical::{Auth, BatchClaims, Call, Fault, TokenRow};
 use crate::secret::Token;
 use crate::store::growth::Table;
 use crate::store::new_tokens::{DEPTH_MAX, Made, NewToken};
@@ -15,8 +15,8 @@ use crate::ttl;
 pub(super) struct Wanted<'c, 'r> {
     /// The request.
     pub call: &'c Call<'r>,
-    /// Whose token it is made with.
-    pub maker_id: i64,
+    /// The token it is made with.
+    pub maker: &'c TokenRow,
     /// The request's path, or the role's.
     pub path: String,
     /// The token role.
@@ -44,8 +44,8 @@ pub(super) struct Wanted<'c, 'r> {
 }
 
 impl Wanted<'_, '_> {
-    fn parent_id(&self) -> Option<i64> {
-        (!self.orphan).then_some(self.maker_id)
+    fn parent(&self) -> Option<&TokenRow> {
+        (!self.orphan).then_some(self.maker)
     }
 
     fn auth(self, token: Token, accessor: String, token_type: &'static str) -> Auth {
@@ -74,8 +74,8 @@ impl Wanted<'_, '_> {
         let new = NewToken {
             token_hash: format!("\\x{}", hex::encode(core.keys.token_hash(&token)?)),
             accessor: accessor.clone(),
-            maker_id: self.maker_id,
-            parent_id: self.parent_id(),
+            maker_id: self.maker.token_id,
+            parent_id: self.parent().map(|parent| parent.token_id),
             path: self.path.clone(),
             policies: self.policies.clone(),
             meta: self.meta.clone(),
@@ -109,7 +109,8 @@ impl Wanted<'_, '_> {
         let issued_at_us =
             i64::try_from(issued_at.unix_timestamp_nanos() / 1_000).map_err(Fault::internal)?;
         let claims = BatchClaims {
-            parent_id: self.parent_id(),
+            parent_id: self.parent().map(|parent| parent.token_id),
+            parent_accessor: self.parent().map(|parent| parent.accessor.clone()),
             policies: self.policies.clone(),
             meta: self.meta.clone(),
             display_name: self.display_name.clone(),
