@@ -4,6 +4,48 @@ use super::Mutant;
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "stores-on-standbys",
+        safety: "nothing is authorised from a replica",
+        file: "broker/src/store/standing.rs",
+        from: "Ok(words(standby, read_only))",
+        to: "Ok(words(standby && false, read_only && false))",
+        tests: &["server::a_store_on_a_standby_is_waited_for_until_it_is_promoted"],
+    },
+    Mutant {
+        name: "reloads-untold",
+        safety: "SIGHUP does no harm and says so",
+        file: "broker/src/server/main.rs",
+        from: "tokio::spawn(tell_of_reloads(hangup));",
+        to: "drop(hangup);",
+        tests: &["server::a_hangup_changes_nothing_and_is_told"],
+    },
+    Mutant {
+        name: "creators-overwrite-connections",
+        safety: "who may only create overwrites no connection that came meanwhile, and is not sent its password",
+        file: "broker/src/engine/database/config.rs",
+        from: "authority::judge_write(call, before.is_some(), Access::Token)?;",
+        to: "",
+        tests: &["brokers::overlapping::whoever_may_only_create_a_connection_overwrites_none"],
+    },
+    Mutant {
+        name: "creators-overwrite-roles",
+        safety: "who may only create overwrites no role that came meanwhile",
+        file: "broker/src/engine/database/role.rs",
+        from: "authority::judge_write(call, before.is_some(), Access::Token)?;",
+        to: "",
+        tests: &[
+            "brokers::overlapping::whoever_may_only_create_a_role_of_the_engine_overwrites_none",
+        ],
+    },
+    Mutant {
+        name: "trees-without-end",
+        safety: "no tree of tokens is so deep that all requests are slow",
+        file: "broker/src/store/new_tokens.rs",
+        from: "living.depth >= $3 as too_deep",
+        to: "living.depth < 0 and $3 > 0 as too_deep",
+        tests: &["brokers::children::a_line_of_tokens_has_an_end"],
+    },
+    Mutant {
         name: "requests-without-end",
         safety: "whatever a request waits for, its client is answered",
         file: "broker/src/http/service.rs",
