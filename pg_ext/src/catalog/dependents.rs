@@ -60,14 +60,14 @@ pub fn of(login: pg_sys::Oid, shared: bool) -> Vec<Dependent> {
 /// The names of the prepared transactions in this database that are `login`'s, or hold its row: it may have prepared them as
 /// somebody else.
 pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
-    let holders = ending::holders_of_login(login).prepared;
     let here = crate::ffi::xact::my_database();
-    litter::prepared()
-        .into_iter()
-        .filter(|each| each.database == here)
-        .filter(|each| each.owner == login || holders.contains(&each.transaction))
-        .map(|each| each.gid)
-        .collect()
+    let mut all = litter::prepared();
+    all.retain(|each| each.database == here);
+    if !all.is_empty() {
+        let holders = ending::holders_of_login(login).prepared;
+        all.retain(|each| each.owner == login || holders.contains(&each.transaction));
+    }
+    all.into_iter().map(|each| each.gid).collect()
 }
 
 /// The casts from and to the types that `login` owns in this database, but for those that came with a type.

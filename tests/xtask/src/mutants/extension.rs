@@ -201,7 +201,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "holder-waited-for",
         safety: "a caller's open transaction does not hold off the end",
         file: "pg_ext/src/worker/pass.rs",
-        from: "if lease.holders.contains(&backend.pid) && backends::terminate(backend) {",
+        from: "if pids.contains(&backend.pid) && backends::terminate(backend) {",
         to: "if false {",
         tests: &["ext_end::access::a_caller_who_idles_after_a_verb_does_not_hold_off_the_end"],
     },
