@@ -32,7 +32,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         safety: "what holds a login's row is rolled back, whoever prepared it",
         file: "pg_ext/src/worker/pass.rs",
         from: "each.owner == login || holders.contains(&each.transaction)",
-        to: "each.owner == login && !holders.contains(&0)",
+        to: "each.owner == login && !holders.is_empty()",
         tests: &["ext_end::access::a_login_can_not_hold_off_its_own_end"],
     },
     Mutant {
