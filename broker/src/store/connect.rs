@@ -108,7 +108,8 @@ async fn first(options: &PgConnectOptions) -> sqlx::Result<Option<&'static str>>
     Ok(refusal)
 }
 
-/// A pool of connections to a server that takes writes: each is looked at when it is made, and whenever it has slept.
+/// A pool of connections to a server that takes writes: each is looked at when it is made. No server becomes a standby with
+/// sessions that it has, so one that has slept is only asked whether it still answers.
 fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
     let silence = Arc::new(Silence::default());
     PgPoolOptions::new()
@@ -157,9 +158,9 @@ impl Silence {
         if is_from_before(self.last(), Instant::now(), idle_for) {
             return Ok(false);
         }
-        let asked = timeout(ANSWERS_WITHIN, standing::refusal(connection)).await;
+        let asked = timeout(ANSWERS_WITHIN, connection.ping()).await;
         if let Ok(answered) = asked {
-            return answered.map(|refusal| refusal.is_none());
+            return answered.map(|()| true);
         }
         tracing::warn!("a connection to the store keeps silent; others are made");
         *self.0.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(Instant::now());
