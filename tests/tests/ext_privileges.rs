@@ -219,6 +219,16 @@ async fn whoever_declares_owners_holds_off_no_end_of_others() -> Result<()> {
     cluster.psql("set lock_timeout = '5s'; select leasehold.revoke_owner('p')")?;
     wait_until(PATIENCE, "the lease has ended", || {
         Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
+    })?;
+    // Nor the cleaning of grants, which takes the locks of all access lists.
+    cluster.psql(
+        r#"select leasehold.define_role('g', creation_statements => array[
+             'CREATE ROLE "{{name}}" LOGIN PASSWORD ''{{password}}''', 'GRANT SELECT ON secret TO "{{name}}"'])"#,
+    )?;
+    let id = cluster.psql("select lease_id from leasehold.issue('g')")?;
+    cluster.psql(&format!("select leasehold.revoke('{id}')"))?;
+    wait_until(PATIENCE, "the login with a grant is gone", || {
+        Ok(cluster.psql("select count(*) from leasehold.leases")? == "0")
     })
 }
 

@@ -65,9 +65,10 @@ pub enum Made {
     TooDeep,
 }
 
-/// Makes those whose maker lives and could be held, and does not stand too deep; a maker is its tokens' parent, if they have one. What ends a tree ends those above first and looks for children last:
-/// whoever holds the maker before that is found, and whoever waits for it finds it ended. In the order of their hashes, so
-/// that two who make the same ones do not wait for each other in a circle.
+/// Makes those whose maker lives and could be held, and does not stand too deep; a maker is its tokens' parent, if they have
+/// one. What ends a tree ends those above first and looks for children last: whoever holds the maker before that is found, and
+/// whoever waits for it finds it ended. In the order of their hashes, so that two who make the same ones do not wait for each
+/// other in a circle.
 macro_rules! make {
     ($hold:literal) => {
         concat!(

@@ -10,12 +10,11 @@ use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReportable;
 
 const LOCK: &str = "select from leasehold.acl_locks
-              where $1 is null or class operator(pg_catalog.=) any ($1)
+              where class operator(pg_catalog.=) any ($1)
               order by class for update";
 
-/// Locks the rows of `leasehold.acl_locks` named, or all, always in the order of their names, until the
-/// transaction ends.
-pub fn lock(classes: Option<Vec<&'static str>>) -> Result<(), Fault> {
+/// Locks the rows of `leasehold.acl_locks` named, always in the order of their names, until the transaction ends.
+pub fn lock(classes: Vec<&'static str>) -> Result<(), Fault> {
     identity::as_extension(|| {
         Spi::connect_mut(|db| plan::rows(db, LOCK, &[DatumWithOid::from(classes)]).map(drop))
     })

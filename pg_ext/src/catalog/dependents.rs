@@ -1,7 +1,7 @@
 //! What depends on a login in the database that we are in, asked of the system catalogs alone.
 
 use super::ask::rows;
-use super::{ending, litter};
+use super::held;
 use crate::ffi::acl::Entry;
 use pgrx::pg_sys;
 
@@ -57,17 +57,14 @@ pub fn of(login: pg_sys::Oid, shared: bool) -> Vec<Dependent> {
     )
 }
 
-/// The names of the prepared transactions in this database that are `login`'s, or hold its row: it may have prepared them as
-/// somebody else.
+/// The names of the prepared transactions in this database that keep `login` from its end.
 pub fn prepared(login: pg_sys::Oid) -> Vec<String> {
     let here = crate::ffi::xact::my_database();
-    let mut all = litter::prepared();
-    all.retain(|each| each.database == here);
-    if !all.is_empty() {
-        let holders = ending::holders_of_login(login).prepared;
-        all.retain(|each| each.owner == login || holders.contains(&each.transaction));
-    }
-    all.into_iter().map(|each| each.gid).collect()
+    held::prepared_against(login)
+        .into_iter()
+        .filter(|each| each.database == here)
+        .map(|each| each.gid)
+        .collect()
 }
 
 /// The casts from and to the types that `login` owns in this database, but for those that came with a type.

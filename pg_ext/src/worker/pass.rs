@@ -1,6 +1,8 @@
 //! One pass of a sweeper over its leases: fence what is due, drop what is ready, send cleaners for the rest. Each step
 //! is a transaction of its own, of at most one batch, so that a crash between any two of them loses nothing.
 
+mod held;
+
 use super::board::Place;
 use super::errands::{ERRAND_MAX_MS, Errands, Report};
 use super::groups::Groups;
@@ -13,7 +15,7 @@ use super::wake;
 use crate::catalog::{ending, litter, restored};
 use crate::core::backoff;
 use crate::core::label::Installation;
-use crate::ffi::{backends, bgworker, clock, membership, txn};
+use crate::ffi::{bgworker, clock, txn};
 use crate::lease::end::{self, BATCH, Next};
 use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
@@ -21,10 +23,6 @@ use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::SeqCst;
 
-/// A caller's transaction that holds a due lease's row does not hold off the end of its sessions longer than this.
-const HELD_SESSIONS_AFTER_US: i64 = 250_000;
-/// After this long the holder itself is ended.
-const HELD_HOLDER_AFTER_US: i64 = 1_000_000;
 /// How soon a lease is tried again whose row or login is held.
 const HELD_AGAIN_US: i64 = 50_000;
 /// How soon an owner is tried again whose children or leases somebody holds.
@@ -238,83 +236,6 @@ impl Pass {
         again
     }
 
-    /// Sends a cleaner to roll back the prepared transactions that keep a login from being fenced.
-    fn free_from_prepared(&mut self, lease: i64, login: pg_sys::Oid) {
-        let prepared = step("prepared", || {
-            let mut all = litter::prepared();
-            if !all.is_empty() {
-                let holders = ending::holders_of_login(login).prepared;
-                all.retain(|each| each.owner == login || holders.contains(&each.transaction));
-            }
-            all
-        });
-        let under_way = self.errands.leases();
-        for each in prepared.unwrap_or_default() {
-            if !under_way.contains(&lease) {
-                self.errands
-                    .add(each.database, Order::prepared_only(lease, login));
-            }
-        }
-    }
-
-    /// Sees to due leases and owners whose rows somebody holds: their sessions end all the same, and then the holder does.
-    fn watch_held(&mut self) -> pg_sys::TimestampTz {
-        let installation = self.installation;
-        let held = step("held", || {
-            let leases = ending::held(clock::now(), installation);
-            (leases, ending::held_owners())
-        });
-        let (held, owners) = held.unwrap_or_default();
-        let now = clock::wall();
-        let mut again = pg_sys::TimestampTz::MAX;
-        for lease in held {
-            again = now + HELD_AGAIN_US;
-            if now - lease.due_at > HELD_SESSIONS_AFTER_US
-                && let Some(login) = lease.login
-            {
-                end::end_those_of(&[login]);
-            }
-            if now - lease.due_at > HELD_HOLDER_AFTER_US {
-                end_holders(
-                    &lease.holders.pids,
-                    &format!("lease number {}", lease.number),
-                );
-            }
-        }
-        for owner in owners {
-            again = again.min(now + STUCK_AGAIN_US);
-            if owner
-                .due_at
-                .is_some_and(|due_at| now - due_at > HELD_HOLDER_AFTER_US)
-            {
-                end_holders(&owner.holders.pids, "an owner of leases");
-            }
-        }
-        again
-    }
-
-    /// Sees to what keeps ends from being written at all: somebody has locked our tables, or used their numbers up. Who writes
-    /// all data may do either. A superuser's lock is waited for.
-    fn watch_tables(&mut self, well: bool) -> pg_sys::TimestampTz {
-        if well {
-            self.failing_since = None;
-            return pg_sys::TimestampTz::MAX;
-        }
-        let now = clock::wall();
-        step("numbers", ending::mend_numbers);
-        let since = *self.failing_since.get_or_insert(now);
-        if now - since > HELD_HOLDER_AFTER_US {
-            let pids = step("tables", || {
-                let pids = ending::who_locks_tables();
-                let is_plain = |user| !membership::attributes(user).is_some_and(|it| it.superuser);
-                let others = backends::others(is_plain).into_iter().map(|it| it.pid);
-                others.filter(|pid| pids.contains(pid)).collect::<Vec<_>>()
-            });
-            end_holders(&pids.unwrap_or_default(), "the tables of leases");
-        }
-        now + HELD_AGAIN_US
-    }
-
     /// Drops what is ready, and hands out errands for what is not.
     fn finish(&mut self, hunt: &mut Hunt) {
         loop {
@@ -510,18 +431,6 @@ impl Pass {
             hunt.look();
         }
         clock::wall() + 500_000
-    }
-}
-
-/// Ends the backends that hold off an end.
-fn end_holders(pids: &[i32], what: &str) {
-    for backend in backends::others(|_| true) {
-        if pids.contains(&backend.pid) && backends::terminate(backend) {
-            pgrx::log!(
-                "ended backend {}, whose open transaction held {what} past its end",
-                backend.pid
-            );
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a sweeper does besides: it hints at changes, and deletes what has been kept long enough.
 
 use super::settings;
-use crate::catalog::{ending, growth, prune};
+use crate::catalog::{growth, numbers, prune};
 
 /// How often old rows are looked for.
 const PRUNE_EVERY_MS: u64 = 60_000;
@@ -42,7 +42,7 @@ impl Upkeep {
         }
         if now_ms.saturating_sub(self.numbered_ms) >= NUMBERS_EVERY_MS {
             self.numbered_ms = now_ms;
-            ending::mend_numbers();
+            numbers::mend();
         }
         if now_ms.saturating_sub(self.pruned_ms) >= PRUNE_EVERY_MS
             && !prune::old_rows(settings::history_days())

@@ -28,8 +28,8 @@ pub fn hold_all_locks() -> Result<(), Fault> {
 pub(super) fn take(reach: &Reach) -> Result<(), Fault> {
     match reach {
         Reach::Classes(classes) if classes.is_empty() => return Ok(()),
-        Reach::Classes(classes) => acl::lock(Some(classes.iter().copied().map(row).collect()))?,
-        Reach::Everything => acl::lock(None)?,
+        Reach::Classes(classes) => acl::lock(classes.iter().copied().map(row).collect())?,
+        Reach::Everything => acl::lock(ALL.to_vec())?,
     }
     // The holder before us has committed: see its catalog rows, not our cached ones.
     inval::accept();
@@ -50,8 +50,18 @@ pub(super) fn reach(statements: &[&Statement]) -> Reach {
     Reach::Classes(classes)
 }
 
+/// The rows of `leasehold.acl_locks` for all classes. The table has one more, of owners, which is nothing to us.
+const ALL: [&str; 6] = [
+    row(Class::Database),
+    row(Class::Relation),
+    row(Class::Rest),
+    row(Class::Routine),
+    row(Class::Schema),
+    row(Class::Type),
+];
+
 /// The row of `leasehold.acl_locks` for a class.
-fn row(class: Class) -> &'static str {
+const fn row(class: Class) -> &'static str {
     match class {
         Class::Database => "database",
         Class::Relation => "relation",

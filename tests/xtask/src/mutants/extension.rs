@@ -22,7 +22,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "login-rows-held",
         safety: "whoever holds a login's row past its end is ended",
-        file: "pg_ext/src/catalog/ending.rs",
+        file: "pg_ext/src/catalog/held.rs",
         from: "lease.login.map(holders_of_login).unwrap_or_default()",
         to: "Holders::default()",
         tests: &["ext_end::access::a_login_can_not_hold_off_its_own_end"],
@@ -30,7 +30,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "disguised-transactions-stay",
         safety: "what holds a login's row is rolled back, whoever prepared it",
-        file: "pg_ext/src/worker/pass.rs",
+        file: "pg_ext/src/catalog/held.rs",
         from: "each.owner == login || holders.contains(&each.transaction)",
         to: "each.owner == login && !holders.is_empty()",
         tests: &["ext_end::access::a_login_can_not_hold_off_its_own_end"],
@@ -38,7 +38,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "table-locks-stay",
         safety: "nobody but a superuser keeps ends from being written",
-        file: "pg_ext/src/worker/pass.rs",
+        file: "pg_ext/src/worker/pass/held.rs",
         from: "end_holders(&pids.unwrap_or_default(), \"the tables of leases\");",
         to: "drop(pids);",
         tests: &["ext_privileges::who_may_write_all_data_stops_no_end"],
@@ -46,7 +46,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "numbers-used-up",
         safety: "ends go on when somebody has used up the numbers",
-        file: "pg_ext/src/catalog/ending.rs",
+        file: "pg_ext/src/catalog/numbers.rs",
         from: "where s.last_value > 4611686018427387904",
         to: "where s.last_value < 0",
         tests: &["ext_privileges::who_may_write_all_data_stops_no_end"],
@@ -200,7 +200,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "holder-waited-for",
         safety: "a caller's open transaction does not hold off the end",
-        file: "pg_ext/src/worker/pass.rs",
+        file: "pg_ext/src/worker/pass/held.rs",
         from: "if pids.contains(&backend.pid) && backends::terminate(backend) {",
         to: "if false {",
         tests: &["ext_end::access::a_caller_who_idles_after_a_verb_does_not_hold_off_the_end"],

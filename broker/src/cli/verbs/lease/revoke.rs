@@ -82,8 +82,8 @@ fn revoke(session: &mut Session) -> Result<u8, Fail> {
     session.show_warnings(&answer)?;
     if sync && status == ACCEPTED {
         return Err(Fail::Stopped(format!(
-            "{doing}: accepted, but not done: a server they are on can not be reached. They end when it can, and at \
-             their own time anyway"
+            "{doing}: accepted, but not done: it is on a server that can not be reached; it ends when that is back, and at its \
+             own time anyway"
         )));
     }
     if sync || force {
