@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod backends;
+pub mod bell;
 pub mod bgworker;
 pub mod clock;
 pub mod commands;
@@ -17,12 +18,14 @@ pub mod inval;
 pub mod label;
 pub mod latch;
 pub mod login;
+pub mod marked;
 pub mod membership;
 pub mod owned;
 pub mod parser;
 pub mod planner;
 pub mod random;
 pub mod report;
+mod rows;
 pub mod settings;
 pub mod shmem;
 pub mod subxact;

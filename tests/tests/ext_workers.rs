@@ -55,6 +55,38 @@ fn a_worker_that_is_ended_is_back() -> Result<()> {
     wait_all_gone(&cluster)
 }
 
+/// A process without a database finds a label, or a role, by reading all of them: with very many leases that is not for every look around.
+#[test]
+fn labels_and_roles_are_read_through_only_where_something_may_have_changed() -> Result<()> {
+    let cluster = cluster()?;
+    for database in ["other", "third"] {
+        cluster.psql(&format!("create database {database}"))?;
+    }
+    // The looks at the start, and what the checks of this test themselves count.
+    std::thread::sleep(Duration::from_secs(3));
+    let scans = || -> Result<i64> {
+        let scans = "select sum(pg_stat_get_numscans(oid)) from pg_class where relname in ('pg_shseclabel', 'pg_authid')";
+        Ok(cluster.psql(scans)?.parse()?)
+    };
+    let before = scans()?;
+    std::thread::sleep(Duration::from_secs(6));
+    let looked = scans()? - before;
+    ensure!(looked <= 4, "read through {looked} times in six seconds");
+    // And a label is heard of at once, not when they are read again by the clock: of two, that could be so for one.
+    let label = |database: &str, wanted: &str| -> Result<()> {
+        cluster.psql(&format!(
+            "do $$ begin execute format('security label for leasehold on database %I is %L', '{database}', gen_random_uuid()); end $$"
+        ))?;
+        wait_until(Duration::from_secs(4), "as many sweepers as labels", || {
+            let count =
+                "select count(*) from pg_stat_activity where backend_type = 'leasehold sweeper'";
+            Ok(cluster.psql(count)? == wanted)
+        })
+    };
+    label("other", "2")?;
+    label("third", "3")
+}
+
 /// `pg_signal_backend` lets an operator end sessions, but not those of a superuser, which our workers are.
 #[test]
 fn whoever_may_signal_backends_can_not_end_a_worker() -> Result<()> {

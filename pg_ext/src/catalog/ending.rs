@@ -127,14 +127,14 @@ pub fn take_due(
     )
 }
 
-/// The rows of `numbers` that are active, locked by the caller's transaction.
-pub fn locked_active(installation: Installation, numbers: &[i64]) -> Vec<Marked> {
+/// Locks and returns those of `numbers` that are active, but for those that somebody else holds.
+pub fn lock_active(installation: Installation, numbers: &[i64]) -> Vec<Marked> {
     rows(
         marked!(
             "$2",
             "",
             "",
-            "l.fenced_at is null and l.lease_number = any ($1) for update of l"
+            "l.fenced_at is null and l.lease_number = any ($1) for update of l skip locked"
         ),
         &[numbers.to_vec().into(), installation.to_string().into()],
         |row| Marked::read(&row),

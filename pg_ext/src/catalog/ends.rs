@@ -99,20 +99,14 @@ pub fn within(
     Ok(found)
 }
 
-/// Locks the rows of active leases; those that another transaction holds are not waited for and not in the answer: their
-/// end, by `by`, is noted beside them, for the sweeper.
-pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64], by: &str) -> Result<Vec<i64>, Fault> {
-    let locked = numbers(rows(db, LOCK, &[wanted.to_vec().into()])?)?;
-    if locked.len() < wanted.len() {
-        let ours: std::collections::HashSet<i64> = locked.iter().copied().collect();
-        let held: Vec<i64> = wanted
-            .iter()
-            .copied()
-            .filter(|number| !ours.contains(number))
-            .collect();
-        rows(db, ASK, &[held.into(), by.into()])?;
-    }
-    Ok(locked)
+/// Locks the rows of active leases, but for those that another transaction holds.
+pub fn lock(db: &mut SpiClient<'_>, wanted: &[i64]) -> Result<Vec<i64>, Fault> {
+    numbers(rows(db, LOCK, &[wanted.to_vec().into()])?)
+}
+
+/// Notes the end of leases, by `by`, beside them, for the sweeper: another transaction holds their rows.
+pub fn ask(db: &mut SpiClient<'_>, held: &[i64], by: &str) -> Result<(), Fault> {
+    rows(db, ASK, &[held.to_vec().into(), by.into()]).map(|_| ())
 }
 
 /// Makes leases, whose rows are locked, due at `now`, because of `by`.

@@ -33,38 +33,43 @@ pub struct Fenced {
 /// Fenced leases whose attempt is due, or the one of them that is named.
 macro_rules! due_attempts {
     ($only:literal) => {
-        marked!(
-            "$4",
-            "",
-            "",
-            "l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2) ",
+        concat!(
+            "select l.lease_number, l.login_oid from leasehold.live_leases l
+              where l.state = 'fenced' and l.next_attempt_at <= $1 and l.lease_number <> all ($2) ",
             $only,
             " order by l.next_attempt_at limit $3 for update of l skip locked"
         )
     };
 }
 
-/// Locks and returns fenced leases whose next attempt is due at `now`, but none of `except` and none that somebody holds;
-/// `only` that one, if it is named.
+/// Locks and returns fenced leases whose next attempt is due at `now`, with the OIDs of the logins that they made, but none of `except`
+/// and none that somebody holds; `only` that one, if it is named. What became of a login is asked by [`marks`] or [`needs`], once.
 pub fn take_fenced(
-    installation: Installation,
     now: TimestampWithTimeZone,
     except: &[i64],
     at_most: i64,
     only: Option<i64>,
-) -> Vec<Marked> {
-    let values: [DatumWithOid<'_>; 5] = [
+) -> Vec<(i64, Option<pg_sys::Oid>)> {
+    let values: [DatumWithOid<'_>; 4] = [
         now.into(),
         except.to_vec().into(),
         at_most.into(),
-        installation.to_string().into(),
         only.into(),
     ];
     let (text, values) = match only {
-        None => (due_attempts!(""), &values[..4]),
-        Some(_) => (due_attempts!("and l.lease_number = $5"), &values[..]),
+        None => (due_attempts!(""), &values[..3]),
+        Some(_) => (due_attempts!("and l.lease_number = $4"), &values[..]),
     };
-    rows(text, values, |row| Marked::read(&row))
+    rows(text, values, |row| (row.must(1), row.get(2)))
+}
+
+/// What became of the logins of these leases, whose rows the caller has locked.
+pub fn marks(installation: Installation, numbers: &[i64]) -> Vec<Marked> {
+    rows(
+        marked!("$2", "", "", "l.lease_number = any ($1)"),
+        &[numbers.to_vec().into(), installation.to_string().into()],
+        |row| Marked::read(&row),
+    )
 }
 
 /// What these fenced leases, whose rows the caller has locked, still need. Members are looked for in a range of one: nearly all

@@ -1,18 +1,11 @@
 //! The databases of the cluster, read from the shared catalogs by a process that is in none of them.
 
-use super::label;
-use super::xact;
+use super::rows::each_row;
+use super::{label, marked, xact};
 use crate::core::error::Fault;
-use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
-use pgrx::{FromDatum, pg_sys};
-use std::collections::HashSet;
-
-// `pg_shseclabel`, whose fixed OID and columns pgrx does not name.
-const SHARED_LABELS: pg_sys::Oid = pg_sys::Oid::from_u32(3592);
-const OBJECT: i32 = 1;
-const CLASS: i32 = 2;
-const PROVIDER_COLUMN: i32 = 3;
-const LABEL: i32 = 4;
+use crate::core::label::Installation;
+use pgrx::pg_sys;
+use std::collections::{HashMap, HashSet};
 
 /// A database that the label says is the home of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,19 +16,37 @@ pub struct Home {
     pub installation: Installation,
 }
 
-/// Every labelled database that can be connected to. Inside a transaction; it needs no database.
+/// Every labelled database that can be connected to. Inside a transaction.
 ///
 /// A dump that was restored beside its original carries the same label, and the same leases of the same logins. An
 /// installation lives in the older of the two, whose OID is the lower one: the copy would end leases that have been renewed
 /// since, and give out the numbers again that tell logins and groups apart.
 pub fn homes() -> Vec<Home> {
-    let mut databases = all();
+    homes_among(all(), label::installation)
+}
+
+/// [`homes`] for a process without a database. It knows no index of the shared catalogs, so that each label asked for by itself
+/// would be one reading of the labels of all logins; this is one reading in all.
+pub fn homes_without_index() -> Vec<Home> {
+    let mut labels = HashMap::new();
+    marked::each_label(pg_sys::DatabaseRelationId, |database, label| {
+        if let Some(installation) = Installation::parse(label) {
+            labels.insert(database, installation);
+        }
+    });
+    homes_among(all(), |database| labels.get(&database).copied())
+}
+
+fn homes_among(
+    mut databases: Vec<pg_sys::Oid>,
+    installation: impl Fn(pg_sys::Oid) -> Option<Installation>,
+) -> Vec<Home> {
     databases.sort_unstable_by_key(|database| database.to_u32());
     let mut seen = HashSet::new();
     databases
         .into_iter()
         .filter_map(|database| {
-            let installation = label::installation(database)?;
+            let installation = installation(database)?;
             seen.insert(installation).then_some(Home {
                 database,
                 installation,
@@ -88,86 +99,14 @@ pub fn is_template(database: pg_sys::Oid) -> bool {
 }
 
 fn scan(mut each: impl FnMut(&pg_sys::FormData_pg_database)) {
-    // SAFETY: pg_database is one of the catalogs that the server keeps open for processes without a database;
-    // scan and table are closed before we return, and the tuples are read only between two fetches.
-    unsafe {
-        let table = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as i32);
-        let scan = pg_sys::table_beginscan_catalog(table, 0, std::ptr::null_mut());
-        loop {
-            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
-            if tuple.is_null() {
-                break;
-            }
-            let header = (*tuple).t_data;
-            let row = header
-                .cast::<u8>()
-                .add(usize::from((*header).t_hoff))
-                .cast::<pg_sys::FormData_pg_database>();
-            // -2: invalid, half dropped.
-            if (*row).datconnlimit != -2 {
-                each(&*row);
-            }
+    each_row(pg_sys::DatabaseRelationId, |row| {
+        // SAFETY: a row of pg_database.
+        let database: &pg_sys::FormData_pg_database = unsafe { row.fixed() };
+        // -2: invalid, half dropped.
+        if database.datconnlimit != -2 {
+            each(database);
         }
-        pg_sys::heap_endscan(scan);
-        pg_sys::table_close(table, pg_sys::AccessShareLock as i32);
-    }
-}
-
-/// A login with a mark of ours, or the group of a shared recipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marked {
-    /// The login, or the group.
-    pub login: pg_sys::Oid,
-    /// Whose it is.
-    pub installation: Installation,
-    /// The number in its label: of the lease, or of the group.
-    pub number: i64,
-}
-
-/// Every login and every group of the cluster that carries a mark of ours, whichever installation's. Inside a transaction; it needs no
-/// database.
-pub fn marked_logins() -> Vec<Marked> {
-    let mut found = Vec::new();
-    // SAFETY: as in `scan`; pg_shseclabel is another of those catalogs, and its texts are copied before the next fetch.
-    unsafe {
-        let lock = pg_sys::AccessShareLock as i32;
-        let table = pg_sys::table_open(SHARED_LABELS, lock);
-        let scan = pg_sys::table_beginscan_catalog(table, 0, std::ptr::null_mut());
-        loop {
-            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
-            if tuple.is_null() {
-                break;
-            }
-            let value = |column: i32| {
-                let mut is_null = false;
-                pg_sys::heap_getattr(tuple, column, (*table).rd_att, &mut is_null)
-            };
-            let oid = |column: i32| pg_sys::Oid::from(value(column).value() as u32);
-            if oid(CLASS) != pg_sys::AuthIdRelationId {
-                continue;
-            }
-            let text = |column: i32| String::from_datum(value(column), false);
-            if text(PROVIDER_COLUMN).as_deref() != Some(PROVIDER) {
-                continue;
-            }
-            let Some(label) = text(LABEL) else {
-                continue;
-            };
-            let login = Mark::parse(&label).map(|mark| (mark.installation, mark.lease_number));
-            let group =
-                || GroupMark::parse(&label).map(|mark| (mark.installation, mark.group_number));
-            if let Some((installation, number)) = login.or_else(group) {
-                found.push(Marked {
-                    login: oid(OBJECT),
-                    installation,
-                    number,
-                });
-            }
-        }
-        pg_sys::heap_endscan(scan);
-        pg_sys::table_close(table, lock);
-    }
-    found
+    });
 }
 
 /// True if a PostgreSQL role with this OID exists.

@@ -23,3 +23,14 @@ pub fn ensure() {
         }
     }
 }
+
+/// Writes to the disk what this transaction has written so far. Whoever commits waits until all is on disk that was written before,
+/// others' rows too: a short transaction is not to wait for all that a long one writes.
+pub fn so_far() {
+    // SAFETY: inside a transaction; the end of this backend's last record is never beyond what is written.
+    unsafe {
+        if pg_sys::XactLastRecEnd != 0 {
+            pg_sys::XLogFlush(pg_sys::XactLastRecEnd);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Our security label provider: the mark on logins and databases, which only the extension and superusers set.
 
 use crate::core::label::{GroupMark, Installation, Mark, PROVIDER};
+use crate::worker::wake;
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use std::ffi::{CStr, CString};
 
@@ -66,7 +67,7 @@ const _: () = assert!(PROVIDER.len() == PROVIDER_C.count_bytes());
 /// ownership of the object, would let a role's creator or a database's owner forge or remove a mark.
 #[pg_guard]
 unsafe extern "C-unwind" fn judge(
-    _object: *const pg_sys::ObjectAddress,
+    object: *const pg_sys::ObjectAddress,
     _label: *const std::ffi::c_char,
 ) {
     // SAFETY: called inside a statement, where the current user is known.
@@ -76,6 +77,10 @@ unsafe extern "C-unwind" fn judge(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             "labels of leasehold are set by the extension itself and by superusers only"
         );
+    }
+    // SAFETY: the server names an object that it has looked up.
+    if unsafe { (*object).classId } == pg_sys::DatabaseRelationId {
+        wake::launcher_at_commit();
     }
 }
 

@@ -27,25 +27,6 @@ pub fn attributes(role: pg_sys::Oid) -> Option<Attributes> {
     }
 }
 
-/// True if `role` can log in, or could if it were let: it has a password. A role that does not exist can not.
-pub fn is_armed(role: pg_sys::Oid) -> bool {
-    // SAFETY: as above; the password is not read, only whether there is one.
-    unsafe {
-        let cache = pg_sys::SysCacheIdentifier::AUTHOID as i32;
-        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(role));
-        if tuple.is_null() {
-            return false;
-        }
-        let row = &*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_authid>(tuple);
-        let mut no_password = false;
-        let column = pg_sys::Anum_pg_authid_rolpassword as pg_sys::AttrNumber;
-        pg_sys::SysCacheGetAttr(cache, tuple, column, &mut no_password);
-        let armed = row.rolcanlogin || !no_password;
-        pg_sys::ReleaseSysCache(tuple);
-        armed
-    }
-}
-
 const CACHE: i32 = pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE as i32;
 /// Where `pg_auth_members.roleid` is; from PostgreSQL 16 on an `oid` comes first.
 const ROLEID_COLUMN: i16 = 1;

@@ -44,8 +44,8 @@ unsafe extern "C-unwind" fn on_request() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn on_startup() {
-    // SAFETY: in the hook made for this call. The memory is zeroed when new, and all-zero is an empty board
-    // (it holds atomics only). After a crash of a backend the postmaster comes by here again with new memory.
+    // SAFETY: in the hook made for this call. The memory is zeroed when new, which with its bells hung is an empty board.
+    // After a crash of a backend the postmaster comes by here again with new memory.
     unsafe {
         if let Some(next) = NEXT_STARTUP {
             next();
@@ -56,6 +56,7 @@ unsafe extern "C-unwind" fn on_startup() {
                 .cast::<Board>();
         if !found {
             std::ptr::write_bytes(board, 0, 1);
+            (*board).hang_bells();
         }
         BOARD.store(board, Ordering::Relaxed);
     }

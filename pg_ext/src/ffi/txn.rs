@@ -36,7 +36,8 @@ pub fn run<R>(work: impl FnOnce() -> R) -> Result<R, Trouble> {
             pg_sys::AbortCurrentTransaction();
         }
         pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
-        pg_sys::pgstat_report_stat(true);
+        // Once a second, as a backend does: a pass is a dozen transactions.
+        pg_sys::pgstat_report_stat(false);
     }
     result
 }

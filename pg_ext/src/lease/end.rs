@@ -14,7 +14,7 @@ mod wait;
 
 pub use clean::{Estate, clean};
 pub use drop_extension::refuse_if_live;
-pub use fence::{Fenced, fence_due, fence_now, fence_owned};
+pub use fence::{Fenced, Revoked, fence_due, fence_now, fence_owned};
 pub use finish::{Finished, Next, finish, finish_one};
 pub use sessions::{end_those_of, end_those_without_user};
 pub use statements::run_statements;
@@ -24,3 +24,6 @@ pub use wait::{Ended, await_ended};
 /// How many leases one transaction may end. Each dropped role holds a lock until the commit, and the lock table is
 /// shared by everyone.
 pub const BATCH: usize = 500;
+
+/// How many of a batch are seen to in one go, and written to the disk before the next.
+const FEW: usize = 100;

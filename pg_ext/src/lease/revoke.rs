@@ -1,8 +1,9 @@
 //! Revoke: the end of leases, now. A function can not commit, so what can be fenced at once is fenced in the caller's
 //! transaction, and the sweeper, woken by the commit, does the rest.
 
+use super::end::{self, Revoked};
+use super::owner;
 use super::scope::Caller;
-use super::{end, owner};
 use crate::catalog::{ends, leases};
 use crate::core::error::Fault;
 use crate::core::prefix;
@@ -81,7 +82,11 @@ pub fn leases(
     lease_ids.sort_unstable();
     lease_ids.dedup();
     let wanted = ends::by_ids(db, &reach, &lease_ids, now)?;
-    end(db, caller, &wanted, now)?;
+    let whole = end(db, caller, &wanted, now)?;
+    if whole && reach.len() == 1 && wanted.len() == lease_ids.len() {
+        // An id is one lease in one scope, so that none is left to count.
+        return Ok(0);
+    }
     ends::count_active(db, &reach, &lease_ids)
 }
 
@@ -135,12 +140,22 @@ fn end(db: &mut SpiClient<'_>, caller: &Caller, wanted: &[i64], now: i64) -> Res
         return Ok(true);
     }
     wake::at_commit(now);
-    let locked = ends::lock(db, wanted, &caller.name)?;
-    let fenced: HashSet<i64> = if locked.is_empty() {
-        HashSet::new()
-    } else {
-        end::fence_now(&locked, &caller.name).into_iter().collect()
+    let Revoked { locked, fenced } = match end::fence_now(wanted, &caller.name) {
+        Some(revoked) => revoked,
+        None => Revoked {
+            locked: ends::lock(db, wanted)?,
+            fenced: HashSet::new(),
+        },
     };
+    if locked.len() < wanted.len() {
+        let ours: HashSet<i64> = locked.iter().copied().collect();
+        let held: Vec<i64> = wanted
+            .iter()
+            .copied()
+            .filter(|number| !ours.contains(number))
+            .collect();
+        ends::ask(db, &held, &caller.name)?;
+    }
     let rest: Vec<i64> = locked
         .into_iter()
         .filter(|number| !fenced.contains(number))

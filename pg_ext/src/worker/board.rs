@@ -1,7 +1,8 @@
-//! The notice board in shared memory: who is alive, and who wants to be woken when. Atomics only, so that it can
-//! be read and written without a lock and zeroed memory is an empty board. Never a truth: rows are.
+//! The notice board in shared memory: who is alive, and who wants to be woken when. Atomics but for the bells, so that it can
+//! be read and written without a lock, and zeroed memory with its bells hung is an empty board. Never a truth: rows are.
 
 use super::job::{JOBS_MAX, Job};
+use crate::ffi::bell::Bell;
 use pgrx::pg_sys;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -14,6 +15,8 @@ pub const DATABASES_MAX: usize = 64;
 pub struct Board {
     /// The latch of the launcher; 0 while there is none.
     pub launcher_latch: AtomicUsize,
+    /// How often a database's label may have changed; only that it changes means anything.
+    pub labelled: AtomicU64,
     /// One place for each labelled database, given out by the launcher.
     pub places: [Place; DATABASES_MAX],
     /// The cleaners' errands.
@@ -35,8 +38,8 @@ pub struct Place {
     pub next_wake: AtomicI64,
     /// The nearest end that a commit has announced since the sweeper last looked.
     pub announced: AtomicI64,
-    /// How often leases were fenced or dropped here; only that it changes means anything.
-    pub progress: AtomicU64,
+    /// Rings when leases were fenced or dropped here.
+    pub progress: Bell,
     /// Until when on the monotonic clock nobody of ours is to be in the database; 0 for no such wish.
     pub away_until_ms: AtomicU64,
 }
@@ -53,6 +56,13 @@ impl Place {
 }
 
 impl Board {
+    /// What zeroed memory lacks.
+    pub fn hang_bells(&self) {
+        for place in &self.places {
+            place.progress.hang();
+        }
+    }
+
     /// Frees the errands of sweepers that have ended in databases that hold the extension no more: no sweeper comes after them.
     pub fn free_jobs_of_gone(&self, homes: &HashSet<u32>) {
         for job in &self.jobs {

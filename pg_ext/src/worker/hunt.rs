@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 /// Looks in a row without a backend that make a login quiet.
 const LOOKS: u8 = 2;
 /// A pause between two looks of a fresh hunt, and of one that has gone on for a while.
-const PAUSE_MS: (u64, u64) = (2, 50);
+const PAUSE_MS: (u64, u64) = (1, 50);
 /// When a hunt has gone on for a while.
 const STUBBORN_AFTER_MS: u64 = 1_000;
 

@@ -1,13 +1,13 @@
 //! The launcher: one for the cluster, in no database. It finds the databases that hold the extension by their
-//! labels, keeps a sweeper running in each, and ends backends whose user no longer exists. It reads shared catalogs
-//! only and runs no SQL.
+//! labels, and keeps a sweeper running in each. It reads shared catalogs only, from one end to the other, and runs no SQL.
 
 use super::aside;
 use super::board::{Board, Place};
+use super::homes::Homes;
+use super::orphans::Orphans;
 use super::strangers::Strangers;
 use crate::ffi::bgworker::{self, Handle, Status};
-use crate::ffi::{clock, databases, latch, settings, shmem, txn};
-use crate::lease::end;
+use crate::ffi::{clock, latch, settings, shmem};
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::SeqCst;
@@ -37,7 +37,9 @@ pub fn main() {
 
     let mut launcher = Launcher {
         board,
+        homes: Homes::default(),
         started: HashMap::new(),
+        orphans: Orphans::default(),
         strangers: Strangers::new(board),
         strangers_ms: 0,
         labelled: HashSet::new(),
@@ -58,8 +60,10 @@ extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 
 struct Launcher {
     board: &'static Board,
+    homes: Homes,
     /// The sweepers that this launcher has started, by database.
     started: HashMap<u32, Started>,
+    orphans: Orphans,
     strangers: Strangers,
     strangers_ms: u64,
     /// The labelled databases of the last look.
@@ -75,21 +79,18 @@ struct Started {
 
 impl Launcher {
     fn look_around(&mut self) {
-        match txn::run(databases::homes) {
-            Ok(homes) => {
-                let labelled: HashSet<u32> =
-                    homes.iter().map(|home| home.database.to_u32()).collect();
-                self.leave_all_but(&labelled);
-                if labelled != self.labelled {
-                    // One that is gone may have left logins behind.
-                    self.strangers_ms = 0;
-                    self.labelled = labelled;
-                }
-                for home in &homes {
-                    self.keep_running(home.database);
-                }
+        if let Some(homes) = self.homes.look(self.board) {
+            let homes: Vec<pg_sys::Oid> = homes.iter().map(|home| home.database).collect();
+            let labelled = homes.iter().map(|home| home.to_u32()).collect();
+            self.leave_all_but(&labelled);
+            if labelled != self.labelled {
+                // One that is gone may have left logins behind.
+                self.strangers_ms = 0;
+                self.labelled = labelled;
             }
-            Err(trouble) => pgrx::log!("leasehold launcher can not read the databases: {trouble}"),
+            for home in homes {
+                self.keep_running(home);
+            }
         }
         let now_ms = clock::monotonic_ms();
         if now_ms.saturating_sub(self.strangers_ms) >= STRANGERS_EVERY_MS
@@ -99,8 +100,10 @@ impl Launcher {
             self.strangers.look(now_ms);
         }
         self.strangers.collect(now_ms);
-        if let Err(trouble) = txn::run(end::end_those_without_user) {
-            pgrx::log!("leasehold launcher can not look for backends without a user: {trouble}");
+        // Where there are sweepers, they do it, and find a user by an index.
+        let sweeps = |place: &Place| place.pid.load(SeqCst) != 0;
+        if !self.board.places.iter().any(sweeps) {
+            self.orphans.look();
         }
     }
 

@@ -94,13 +94,22 @@ impl Pass {
         self.has_work().then_some(ERRANDS_PAUSE_MS)
     }
 
-    /// Runs a pass; when the next one is due.
-    pub fn run(&mut self, hunt: &mut Hunt) -> pg_sys::TimestampTz {
+    /// Runs a pass; when the next one is due. An end was `announced` for that instant; what nobody has announced is looked for
+    /// when the rows known are `stale`, and else only what is due by them.
+    pub fn run(
+        &mut self,
+        hunt: &mut Hunt,
+        announced: pg_sys::TimestampTz,
+        stale: bool,
+    ) -> pg_sys::TimestampTz {
         if bgworker::in_recovery() {
             return self.guard_standby(hunt);
         }
         self.settle_in(hunt);
-        self.see_to_ends(hunt);
+        self.next_end = self.next_end.min(announced);
+        if stale || self.is_end_due() {
+            self.see_to_ends(hunt);
+        }
         self.collect();
         self.finish(hunt);
         if !self.errands.send(clock::monotonic_ms()) {
@@ -170,6 +179,7 @@ impl Pass {
                 let logins = step("start", ended).unwrap_or_default();
                 hunt.add(&logins);
                 self.starting = settled.is_none();
+                self.next_end = clock::wall();
             }
             Some(false) => {}
             None => return,
@@ -284,9 +294,9 @@ impl Pass {
     fn finish_alone(&mut self, hunt: &mut Hunt, except: &[i64]) -> Option<end::Finished> {
         let (installation, home) = (self.installation, self.home);
         let numbers = step("finish", || {
-            litter::take_fenced(installation, clock::now(), except, BATCH as i64, None)
+            litter::take_fenced(clock::now(), except, BATCH as i64, None)
                 .into_iter()
-                .map(|lease| lease.number)
+                .map(|(number, _)| number)
                 .collect::<Vec<_>>()
         })?;
         let mut all = end::Finished::default();

@@ -7,8 +7,8 @@ use super::errands::Errands;
 use super::job::{Answer, Order};
 use crate::catalog::dependents::{self, Stranger};
 use crate::catalog::{ending, litter};
-use crate::ffi::databases::{self, Marked};
-use crate::ffi::{backends, clock, drop, label, membership, owned, txn, xact};
+use crate::ffi::marked::{self, Marked};
+use crate::ffi::{backends, clock, databases, drop, label, owned, txn, xact};
 use crate::lease::end::{self, Estate};
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
@@ -93,14 +93,16 @@ impl Strangers {
 
 /// Logins whose installation no database holds, and whether they can log in.
 fn find() -> Vec<(Marked, bool)> {
-    let homes: HashSet<_> = databases::homes()
+    let homes: HashSet<_> = databases::homes_without_index()
         .iter()
         .map(|home| home.installation)
         .collect();
-    databases::marked_logins()
+    let mut strangers = marked::logins();
+    strangers.retain(|marked| !homes.contains(&marked.installation));
+    let armed = marked::armed_among(&strangers.iter().map(|marked| marked.login).collect());
+    strangers
         .into_iter()
-        .filter(|marked| !homes.contains(&marked.installation))
-        .map(|marked| (marked, membership::is_armed(marked.login)))
+        .map(|marked| (marked, armed.contains(&marked.login)))
         .collect()
 }
 

@@ -1,12 +1,13 @@
 //! A sweeper: stands in one database that holds the extension, and ends its leases on time.
 //!
-//! It sleeps until the next end, is woken by commits that bring one nearer, and shows a sign of life at least once a
+//! It sleeps until the next end, is woken by commits that bring one nearer, and shows a sign of life at least twice a
 //! second. It never waits for anybody: locked rows are passed by, and what takes time is a cleaner's errand.
 
 use super::board::{Board, Place};
 use super::errands::Errands;
 use super::groups::Groups;
 use super::hunt::Hunt;
+use super::orphans::Orphans;
 use super::pass::Pass;
 use super::{heartbeat, wake};
 use crate::core::label::Installation;
@@ -14,8 +15,8 @@ use crate::ffi::{bgworker, clock, databases, latch, settings, shmem, txn};
 use pgrx::pg_sys;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// The longest sleep: a sign of life is due, and the clock may have jumped.
-const SLEEP_MAX_US: i64 = 1_000_000;
+/// The longest sleep: a sign of life is due, the clock may have jumped, and a backend may have lost its user.
+const SLEEP_MAX_US: i64 = 500_000;
 /// How long to wait for what is due and can not be done yet.
 const PAUSE_MS: u64 = 5;
 /// However quiet, the rows are looked at again after this long.
@@ -105,6 +106,7 @@ impl Sweeper {
             errands,
             groups,
         );
+        let mut orphans = Orphans::default();
         let mut looked_ms = 0;
         let mut next = pg_sys::TimestampTz::MIN;
         loop {
@@ -114,11 +116,12 @@ impl Sweeper {
             let now_ms = clock::monotonic_ms();
             let stale = now_ms.saturating_sub(looked_ms) >= LOOK_EVERY_MS;
             hunt.look();
+            orphans.look();
             if stale && !self.still_home() {
                 bgworker::finish();
             }
             if stale || announced != wake::NEVER || clock::wall() >= next || pass.has_work() {
-                next = pass.run(&mut hunt);
+                next = pass.run(&mut hunt, announced, stale);
                 looked_ms = clock::monotonic_ms();
             }
             let now = clock::wall();

@@ -33,10 +33,11 @@ pub fn at_commit(at: pg_sys::TimestampTz) {
     }
 }
 
-/// Wakes the launcher after this transaction has committed: a database has got or lost its label.
+/// Wakes the launcher after this transaction has committed: a database has got or lost its label, or is about to.
 pub fn launcher_at_commit() {
     xact::after_commit(|| {
         if let Some(board) = shmem::board() {
+            board.labelled.fetch_add(1, SeqCst);
             latch::set(board.launcher_latch.load(SeqCst));
         }
     });

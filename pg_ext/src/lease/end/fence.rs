@@ -1,8 +1,9 @@
 //! Fencing: the login can not log in by any method and lends nothing to anybody, from the commit on.
 
+use super::FEW;
 use crate::catalog::ending::{self, Mark, Marked, Why};
 use crate::core::label::Installation;
-use crate::ffi::{clock, databases, xact};
+use crate::ffi::{clock, databases, durable, xact};
 use crate::lease::spread;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
@@ -51,21 +52,42 @@ pub fn fence_owned(
     now: TimestampWithTimeZone,
     numbers: &[i64],
 ) -> Fenced {
-    let due = ending::locked_active(installation, numbers);
+    let due = ending::lock_active(installation, numbers);
     apply(&due, now, Why::Owner)
 }
 
-/// Fences these active leases of this database, whose rows the caller has locked, as far as it can be done at once; the
-/// numbers of those it did. They were revoked by `by`. With the rights of the extension.
-pub fn fence_now(numbers: &[i64], by: &str) -> Vec<i64> {
-    let Some(installation) = databases::installation_at(xact::my_database()) else {
-        return Vec::new();
-    };
-    let due = ending::locked_active(installation, numbers);
-    apply(&due, clock::now(), Why::Revoked(by)).numbers
+/// What a revocation could do at once.
+pub struct Revoked {
+    /// The leases whose rows its transaction has locked.
+    pub locked: Vec<i64>,
+    /// Those of them that are fenced once it has committed.
+    pub fenced: HashSet<i64>,
+}
+
+/// Locks and fences these active leases of this database, as far as it can be done without waiting; `None` where nobody enforces.
+/// They are revoked by `by`. With the rights of the extension.
+pub fn fence_now(numbers: &[i64], by: &str) -> Option<Revoked> {
+    let installation = databases::installation_at(xact::my_database())?;
+    let due = ending::lock_active(installation, numbers);
+    let fenced = apply(&due, clock::now(), Why::Revoked(by)).numbers;
+    Some(Revoked {
+        locked: due.iter().map(|lease| lease.number).collect(),
+        fenced: fenced.into_iter().collect(),
+    })
 }
 
 fn apply(due: &[Marked], now: TimestampWithTimeZone, why: Why<'_>) -> Fenced {
+    let mut all = Fenced::default();
+    for few in due.chunks(FEW) {
+        if all.looked_at > 0 {
+            durable::so_far();
+        }
+        all.absorb(apply_few(few, now, why));
+    }
+    all
+}
+
+fn apply_few(due: &[Marked], now: TimestampWithTimeZone, why: Why<'_>) -> Fenced {
     let ours: Vec<pg_sys::Oid> = due
         .iter()
         .filter(|lease| lease.mark.is_to_be_fenced())

@@ -1,11 +1,12 @@
 //! Finishing: fenced leases without sessions and without anything that depends on them are dropped, many at a
 //! time; of the others it is said what they still need.
 
+use super::FEW;
 use crate::catalog::ending::{self, Mark, Marked};
 use crate::catalog::litter::{self, Fenced};
 use crate::core::backoff;
 use crate::core::label::Installation;
-use crate::ffi::drop as server;
+use crate::ffi::{drop as server, durable};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use std::collections::HashMap;
@@ -57,7 +58,7 @@ pub fn finish(
     quiet: impl Fn(pg_sys::Oid) -> bool,
 ) -> Finished {
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let candidates = litter::take_fenced(installation, now, except, limit, None);
+    let candidates = litter::take_fenced(now, except, limit, None);
     apply(installation, candidates, home, now, quiet)
 }
 
@@ -69,7 +70,7 @@ pub fn finish_one(
     number: i64,
     quiet: impl Fn(pg_sys::Oid) -> bool,
 ) -> Finished {
-    let candidates = litter::take_fenced(installation, now, &[], 1, Some(number));
+    let candidates = litter::take_fenced(now, &[], 1, Some(number));
     apply(installation, candidates, home, now, quiet)
 }
 
@@ -86,7 +87,7 @@ impl Finished {
 
 fn apply(
     installation: Installation,
-    candidates: Vec<Marked>,
+    candidates: Vec<(i64, Option<pg_sys::Oid>)>,
     home: pg_sys::Oid,
     now: TimestampWithTimeZone,
     quiet: impl Fn(pg_sys::Oid) -> bool,
@@ -96,22 +97,28 @@ fn apply(
         ..Finished::default()
     };
     // Many come here first to be hunted: what a lease needs is asked, at some cost, once its login is without sessions.
-    let mut ready = Vec::new();
-    for Marked {
-        number,
-        login,
-        mark,
-    } in candidates
-    {
-        match login.filter(|&login| mark.is_to_be_fenced() && !quiet(login)) {
-            Some(login) => finished.hunt.push(login),
-            None => ready.push(number),
+    let (mut ready, fresh): (Vec<_>, Vec<_>) = candidates
+        .into_iter()
+        .partition(|(_, login)| login.is_none_or(&quiet));
+    let fresh: Vec<i64> = fresh.into_iter().map(|(number, _)| number).collect();
+    if !fresh.is_empty() {
+        for Marked {
+            number,
+            login,
+            mark,
+        } in litter::marks(installation, &fresh)
+        {
+            match login.filter(|_| mark.is_to_be_fenced()) {
+                Some(login) => finished.hunt.push(login),
+                None => ready.push((number, login)),
+            }
         }
     }
+    let ready: Vec<i64> = ready.into_iter().map(|(number, _)| number).collect();
     if ready.is_empty() {
         return finished;
     }
-    let mut prepared: HashMap<pg_sys::Oid, Vec<(pg_sys::Oid, String)>> = HashMap::new();
+    let mut prepared = ByOwner::new();
     for each in litter::prepared() {
         prepared
             .entry(each.owner)
@@ -119,9 +126,30 @@ fn apply(
             .push((each.database, each.gid));
     }
 
+    for few in ready.chunks(FEW) {
+        if !(finished.gone.is_empty() && finished.needs.is_empty()) {
+            durable::so_far();
+        }
+        let done = apply_few(installation, few, home, now, &prepared, &quiet);
+        finished.absorb(done);
+    }
+    finished
+}
+
+type ByOwner = HashMap<pg_sys::Oid, Vec<(pg_sys::Oid, String)>>;
+
+fn apply_few(
+    installation: Installation,
+    ready: &[i64],
+    home: pg_sys::Oid,
+    now: TimestampWithTimeZone,
+    prepared: &ByOwner,
+    quiet: impl Fn(pg_sys::Oid) -> bool,
+) -> Finished {
+    let mut finished = Finished::default();
     let mut rearmed = Vec::new();
     let mut drop = Vec::new();
-    for lease in litter::needs(installation, &ready) {
+    for lease in litter::needs(installation, ready) {
         match (lease.mark, lease.login) {
             (Mark::Foreign, _) => {
                 ending::mark_failed(

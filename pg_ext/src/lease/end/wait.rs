@@ -1,6 +1,7 @@
 //! Waiting until leases have ended.
 
 use crate::catalog::status::{self, Standing};
+use crate::ffi::bell::Bell;
 use crate::ffi::{backends, clock, latch, xact};
 use crate::worker::progress;
 use std::collections::HashSet;
@@ -27,7 +28,7 @@ pub fn await_ended(lease_ids: &[String], scopes: &[String], timeout_ms: u64) -> 
     let began_ms = clock::monotonic_ms();
     let over_ms = began_ms + timeout_ms.min(WAIT_MAX_MS);
     loop {
-        let seen = progress::seen(xact::my_database());
+        let bell = progress::of(xact::my_database()).map(Bell::listen);
         let now = xact::with_latest_snapshot(|| look(lease_ids, scopes));
         let now_ms = clock::monotonic_ms();
         let gone = now.iter().all(|each| each.standing.state == "gone");
@@ -37,22 +38,13 @@ pub fn await_ended(lease_ids: &[String], scopes: &[String], timeout_ms: u64) -> 
         if gone || now_ms >= over_ms || (safe && now_ms - began_ms >= LITTER_MS) {
             return now;
         }
-        rest(seen, began_ms, over_ms.min(now_ms + LOOK_AGAIN_MS));
-    }
-}
-
-/// Sleeps until the sweeper has moved since what was `seen` of it, at the latest until `until_ms`. Without a sweeper somebody
-/// may end leases by hand: then only rows tell, and it is one nap.
-fn rest(seen: Option<u64>, began_ms: u64, until_ms: u64) {
-    loop {
-        latch::wait(match clock::monotonic_ms() - began_ms {
-            0..50 => 2,
-            50..1_000 => 10,
-            _ => 50,
-        });
-        let moved = seen.is_none() || progress::seen(xact::my_database()) != seen;
-        if moved || clock::monotonic_ms() >= until_ms {
-            return;
+        match bell {
+            Some(bell) => bell.wait(LOOK_AGAIN_MS.min(over_ms - now_ms)),
+            // Somebody may end leases by hand, and only rows tell.
+            None => latch::wait(match now_ms - began_ms {
+                0..1_000 => 10,
+                _ => LOOK_AGAIN_MS,
+            }),
         }
     }
 }

@@ -12,6 +12,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: &["ext_privileges::who_may_write_all_data_does_not_write_ours"],
     },
     Mutant {
+        name: "labels-read-at-every-look",
+        safety: "what the launcher does by itself does not grow with the leases",
+        file: "pg_ext/src/worker/homes.rs",
+        from: "const READ_AGAIN_MS: u64 = 10_000;",
+        to: "const READ_AGAIN_MS: u64 = 0;",
+        tests: &[
+            "ext_workers::labels_and_roles_are_read_through_only_where_something_may_have_changed",
+        ],
+    },
+    Mutant {
+        name: "labels-changed-unheard",
+        safety: "a database that gets or loses its label is served, or left, at once",
+        file: "pg_ext/src/worker/wake.rs",
+        from: "            board.labelled.fetch_add(1, SeqCst);\n",
+        to: "",
+        tests: &[
+            "ext_workers::labels_and_roles_are_read_through_only_where_something_may_have_changed",
+        ],
+    },
+    Mutant {
         name: "launcher-unpinned",
         safety: "workers run on a standby whatever isolation the server is told",
         file: "pg_ext/src/worker/launcher.rs",
