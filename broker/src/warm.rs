@@ -2,8 +2,10 @@
 //!
 //! A pool asks whatever comes back whether it still answers, one more round trip for each statement, and hands its
 //! connections out in turn, so that one client alone meets a backend that has slept longest. What was used a moment ago is
-//! kept aside here and used again, the last one first; everything else is the pool's business.
+//! kept aside here and used again, the last one first; while the pool has no more to give, it goes straight to whoever has waited
+//! longest. Everything else is the pool's business.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -13,14 +15,19 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Then a connection goes through the pool once, which looks at its age.
-const ASIDE_MAX: Duration = Duration::from_secs(60);
+/// After this at the latest a connection goes through the pool, which looks at its age: a tenth of the age that it may have.
+const ASIDE_MAX: Duration = Duration::from_secs(600);
+/// From hand to hand it goes for so long: others wait for the pool too, in one queue with all who wait here.
+const HANDED_MAX: Duration = Duration::from_millis(50);
 /// How long [`Warm::ask`] waits, and whoever writes: longer than a server lets a statement run (30 s), so that what is asked
 /// again is not still under way.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(35);
-/// A connection whose statement has failed, or that has slept, answers a question within this, or is none any more.
+/// A connection that has slept answers within this, and fits into a request's wait for one, or it is none any more.
+const AWAKE_WITHIN: Duration = Duration::from_secs(2);
+/// A connection whose statement has failed answers a question within this, or is none any more.
 const PROBED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A pool, and those of its connections that are kept aside. Cheap to clone.
@@ -30,6 +37,7 @@ pub struct Warm(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     most: usize,
+    aside: Duration,
     unasked: Duration,
     state: Mutex<State>,
 }
@@ -37,8 +45,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     kept: Vec<Kept>,
-    /// Who waits for the pool: nothing is kept from them.
-    waiting: usize,
+    /// Who waits for the pool, in the order in which they came: nothing is kept from them.
+    waiting: VecDeque<oneshot::Sender<Kept>>,
 }
 
 struct Kept {
@@ -50,7 +58,9 @@ struct Kept {
 impl Warm {
     /// Keeps at most `most` connections aside; one that was not used for `unasked` is not used without a question.
     pub fn new(pool: PgPool, most: usize, unasked: Duration) -> Self {
+        let lifetime = pool.options().get_max_lifetime();
         Warm(Arc::new(Inner {
+            aside: lifetime.map_or(ASIDE_MAX, |lifetime| ASIDE_MAX.min(lifetime / 10)),
             pool,
             most,
             unasked,
@@ -61,34 +71,57 @@ impl Warm {
     /// A connection: one kept aside, or the pool's. Give it back by [`Lent::keep`] after a statement that went well;
     /// dropped, it goes to the pool if it is still good. For callers with a deadline of their own; [`Warm::lend`] has one.
     pub async fn acquire(&self) -> sqlx::Result<Lent> {
-        let kept = {
-            let mut state = self.lock();
-            let kept = match state.kept.pop() {
-                Some(kept) if kept.used_at.elapsed() < self.0.unasked => Some(kept),
-                Some(stale) => {
-                    give_back(stale.connection);
-                    None
-                }
-                None => None,
+        let handed = loop {
+            // In one step: what is kept between a look and the queue would be kept from whoever comes to wait.
+            let kept = {
+                let mut state = self.lock();
+                let Some(kept) = state.kept.pop() else {
+                    let (sender, handed) = oneshot::channel();
+                    state.waiting.push_back(sender);
+                    break handed;
+                };
+                kept
             };
-            if kept.is_none() {
-                state.waiting += 1;
-            }
-            kept
-        };
-        let (connection, taken_at) = match kept {
-            Some(kept) => (kept.connection, kept.taken_at),
-            None => {
-                let _waiting = Waiting(self);
-                (self.0.pool.acquire().await?, Instant::now())
+            if let Some(awake) = self.awake(kept).await {
+                return Ok(self.lent(awake.connection, awake.taken_at));
             }
         };
-        Ok(Lent {
+        let mut handed = Handed(self, handed);
+        tokio::select! {
+            biased;
+            Ok(kept) = &mut handed.1 => Ok(self.lent(kept.connection, kept.taken_at)),
+            taken = self.0.pool.acquire() => Ok(self.lent(taken?, Instant::now())),
+        }
+    }
+
+    /// A kept connection, asked whether it still answers if it has slept. What has slept longest knows least: the server plans the
+    /// statements anew there that were planned before its tables grew, so the pool's next one would be the slower one.
+    async fn awake(&self, mut kept: Kept) -> Option<Kept> {
+        if kept.taken_at.elapsed() >= self.0.aside {
+            give_back(kept.connection);
+            return None;
+        }
+        if kept.used_at.elapsed() < self.0.unasked {
+            return Some(kept);
+        }
+        if let Ok(Ok(())) = timeout(AWAKE_WITHIN, kept.connection.ping()).await {
+            return Some(kept);
+        }
+        // All that were kept before have what this one has.
+        let silent = std::mem::take(&mut self.lock().kept);
+        for kept in silent.into_iter().chain([kept]) {
+            drop(kept.connection.detach());
+        }
+        None
+    }
+
+    fn lent(&self, connection: PoolConnection<Postgres>, taken_at: Instant) -> Lent {
+        Lent {
             connection: Some(connection),
             taken_at,
             until: None,
             home: self.clone(),
-        })
+        }
     }
 
     /// Lends a connection for so long at most. Then the work is dropped and the connection closed, and the failure is one
@@ -126,6 +159,28 @@ impl Warm {
     pub fn release(&self) {
         let kept = std::mem::take(&mut self.lock().kept);
         drop(kept);
+    }
+
+    /// Hands it to whoever waits for one of a pool that makes no more, or keeps it for the next. What there is no room for goes to
+    /// the pool as it is.
+    fn keep(&self, mut kept: Kept) {
+        let inner = &self.0;
+        let age = kept.taken_at.elapsed();
+        if age >= inner.aside || inner.pool.is_closed() {
+            return;
+        }
+        let is_full = inner.pool.size() >= inner.pool.options().get_max_connections();
+        let may_hand = is_full && age < HANDED_MAX;
+        let mut state = self.lock();
+        while may_hand && let Some(waiter) = state.waiting.pop_front() {
+            match waiter.send(kept) {
+                Ok(()) => return,
+                Err(back) => kept = back,
+            }
+        }
+        if state.waiting.is_empty() && state.kept.len() < inner.most {
+            state.kept.push(kept);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -169,13 +224,18 @@ fn give_back(mut connection: PoolConnection<Postgres>) {
     });
 }
 
-/// Counts itself out, also when whoever waited has given up.
-struct Waiting<'a>(&'a Warm);
+/// The end at which a waiter is handed a connection.
+struct Handed<'a>(&'a Warm, oneshot::Receiver<Kept>);
 
-impl Drop for Waiting<'_> {
+impl Drop for Handed<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.waiting = state.waiting.saturating_sub(1);
+        // Whoever waits no more leaves the queue; what has come all the same is the next one's.
+        self.1.close();
+        if let Ok(kept) = self.1.try_recv() {
+            self.0.keep(kept);
+        } else {
+            self.0.lock().waiting.retain(|waiter| !waiter.is_closed());
+        }
     }
 }
 
@@ -198,17 +258,11 @@ impl Lent {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        if self.taken_at.elapsed() >= ASIDE_MAX || self.home.0.pool.is_closed() {
-            return;
-        }
-        let mut state = self.home.lock();
-        if state.waiting == 0 && state.kept.len() < self.home.0.most {
-            state.kept.push(Kept {
-                connection,
-                taken_at: self.taken_at,
-                used_at: Instant::now(),
-            });
-        }
+        self.home.keep(Kept {
+            connection,
+            taken_at: self.taken_at,
+            used_at: Instant::now(),
+        });
     }
 
     /// It is not to be used again.

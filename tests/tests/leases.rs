@@ -380,14 +380,18 @@ fn one_session_on_a_target_serves_many_at_once() -> Result<()> {
         .root
         .put("db/config/pg", json!({ "max_open_connections": 1 }))?
         .expect(204)?;
-    // A recipe of statements: each of its issues is a call of its own.
+    // A recipe of statements: each of its issues is a call of its own, and only so many of these ask for a session at once. All of
+    // those who revoke do.
     std::thread::scope(|threads| {
         let clients: Vec<_> = (0..8)
             .map(|_| {
                 let root = scene.root.clone();
                 threads.spawn(move || -> Result<()> {
                     for _ in 0..15 {
-                        root.get("db/creds/app")?.expect(200)?;
+                        let answer = root.get("db/creds/app")?.expect(200)?;
+                        let lease_id = answer.text_at("/lease_id")?;
+                        let end = json!({ "lease_id": lease_id, "sync": true });
+                        root.put("sys/leases/revoke", end)?.expect(204)?;
                     }
                     Ok(())
                 })

@@ -86,7 +86,10 @@ pub(super) async fn ask<T, Asked>(
 where
     Asked: Future<Output = Result<T, TargetError>> + Send,
 {
-    let ways = configs::by_target(&core.store, target_id).await?;
+    let ways = core
+        .warm
+        .ask(async |store| configs::by_target(store, target_id).await)
+        .await?;
     ask_through(core, target_id, ways, call).await
 }
 

@@ -189,7 +189,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "kept-from-those-who-wait",
         safety: "no connection is kept aside while somebody waits for the pool",
         file: "broker/src/warm.rs",
-        from: "if state.waiting == 0 && ",
+        from: "if state.waiting.is_empty() && ",
         to: "if ",
         tests: &["leases::one_session_on_a_target_serves_many_at_once"],
     },
