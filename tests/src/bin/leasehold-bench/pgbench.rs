@@ -37,6 +37,16 @@ pub fn run_simple(
     measure(cluster, script, clients, &["-M", "simple", "-T", &time])
 }
 
+/// The same by one client, so many times.
+pub fn run_so_many(cluster: &Cluster, script: &str, times: usize) -> Result<Ceiling> {
+    measure(
+        cluster,
+        script,
+        1,
+        &["-M", "simple", "-t", &times.to_string()],
+    )
+}
+
 fn measure(cluster: &Cluster, script: &str, clients: usize, how: &[&str]) -> Result<Ceiling> {
     let folder = std::env::temp_dir().join(format!("leasehold-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;

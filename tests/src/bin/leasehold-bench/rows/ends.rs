@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::http::{Client, request};
 use super::super::load::{Same, Until, Work, drive, middle};
+use super::super::pgbench;
 use super::super::stage::Stage;
 use super::super::table::Table;
 use super::issue;
@@ -28,9 +29,10 @@ pub async fn measure(stage: &Stage, table: &mut Table) -> Result<()> {
 struct Revoked {
     fenced_seconds: f64,
     gone_seconds: f64,
-    /// Leases a second, and raw drops just before.
+    /// Leases a second, and raw drops just before: by a client, and by one statement inside the server.
     rate: f64,
-    raw: f64,
+    by_client: f64,
+    by_server: f64,
     /// p99 of an issue meanwhile, times the idle one.
     beside: f64,
 }
@@ -45,13 +47,19 @@ async fn prefix(stage: &Stage, table: &mut Table) -> Result<()> {
     table.most(&what("all fenced"), fenced, "s", 2.0);
     let gone = middle(&mut rounds, |round| round.gone_seconds).gone_seconds;
     table.most(&what("all dropped"), gone, "s", 15.0);
-    let &Revoked { rate, raw, .. } = middle(&mut rounds, |round| round.rate / round.raw);
-    table.ratio(
-        &what("rate"),
-        rate,
-        "/s",
-        ("raw DROP ROLE in batches", raw),
+    let mut rate = |against, raw: fn(&Revoked) -> f64, bar| {
+        let round = middle(&mut rounds, |round| round.rate / raw(round));
+        table.ratio(&what("rate"), round.rate, "/s", (against, raw(round)), bar);
+    };
+    rate(
+        "raw DROP ROLE by pgbench, 100 a transaction",
+        |round| round.by_client,
         Some(0.8),
+    );
+    rate(
+        "raw DROP ROLE by one DO block, 500 a transaction",
+        |round| round.by_server,
+        None,
     );
     let beside = middle(&mut rounds, |round| round.beside).beside;
     table.most(
@@ -64,7 +72,8 @@ async fn prefix(stage: &Stage, table: &mut Table) -> Result<()> {
 }
 
 async fn revoke_all(stage: &Stage) -> Result<Revoked> {
-    let raw = raw_drops(stage)?;
+    let by_client = drops_by_client(stage)?;
+    let by_server = drops_by_server(stage)?;
     issue::issue(stage, CLIENTS, Until::Steps(LEASES.div_ceil(CLIENTS))).await?;
     let other = || Paced(Same(stage.request("GET", "database/creds/other", "")));
     let idle = drive(stage.served.address(), vec![other()], Until::Steps(400)).await?;
@@ -91,7 +100,8 @@ async fn revoke_all(stage: &Stage) -> Result<Revoked> {
         fenced_seconds: fenced.as_secs_f64(),
         gone_seconds: gone.as_secs_f64(),
         rate: LEASES as f64 / gone.as_secs_f64(),
-        raw,
+        by_client,
+        by_server,
         beside: beside.percentile(0.99) / idle.percentile(0.99),
     })
 }
@@ -154,17 +164,38 @@ async fn look(options: sqlx::postgres::PgConnectOptions) -> Result<(Instant, Ins
     }
 }
 
-/// Drops a second in batches of 500, by one session.
-fn raw_drops(stage: &Stage) -> Result<f64> {
-    stage.cluster.psql(&format!(
-        "do $$ begin for n in 1..{LEASES} loop execute format('create role raw_%s login in role readers', n); end loop; end $$"
-    ))?;
+/// What a manager from outside gets at best: a statement a login, so many of them in a transaction. Drops a second.
+fn drops_by_client(stage: &Stage) -> Result<f64> {
+    const TOGETHER: usize = 100;
+    make_raw(stage)?;
+    let mut script = format!("select {TOGETHER} * (nextval('raw') - 1) + 1 as n \\gset\nbegin;\n");
+    for _ in 0..TOGETHER {
+        script.push_str("drop role raw_:n;\n\\set n :n + 1\n");
+    }
+    script.push_str("commit;\n");
+    stage.cluster.psql("create sequence raw")?;
+    let transactions = pgbench::run_so_many(&stage.cluster, &script, LEASES / TOGETHER)?.rate;
+    stage.cluster.psql("drop sequence raw")?;
+    Ok(transactions * TOGETHER as f64)
+}
+
+/// What the server can do: no client, no network, 500 in a transaction. Drops a second.
+fn drops_by_server(stage: &Stage) -> Result<f64> {
+    make_raw(stage)?;
     let began = Instant::now();
     stage.cluster.psql(&format!(
         "do $$ begin for n in 1..{LEASES} loop execute format('drop role raw_%s', n); \
          if n % 500 = 0 then commit; end if; end loop; end $$"
     ))?;
     Ok(LEASES as f64 / began.elapsed().as_secs_f64())
+}
+
+fn make_raw(stage: &Stage) -> Result<()> {
+    let make = "create role raw_%s login valid until ''2100-01-01'' in role readers";
+    stage.cluster.psql(&format!(
+        "do $$ begin for n in 1..{LEASES} loop execute format('{make}', n); end loop; end $$"
+    ))?;
+    Ok(())
 }
 
 /// How long after its end a lease is fenced, by the target's own clock.
