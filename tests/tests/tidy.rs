@@ -101,11 +101,13 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 ];
 
 /// Imports that the table would refuse, each with its reason.
-const EXCEPTIONS: [(&str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str); 6] = [
     // The layout of the shared memory is the workers'; only ffi may map it.
     ("pg_ext/src/ffi/shmem.rs", "crate::worker::board::Board;"),
     // The hook on DROP EXTENSION wakes the sweeper.
     ("pg_ext/src/ffi/guard.rs", "crate::worker::wake;"),
+    // The hook on labels wakes the launcher.
+    ("pg_ext/src/ffi/label.rs", "crate::worker::wake;"),
     // The hook on commands that want a database to themselves.
     ("pg_ext/src/ffi/commands.rs", "crate::worker::aside;"),
     // A noun of the seam: an owner as rows have it and targets are told it.
