@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::LeaseError;
@@ -76,6 +77,12 @@ pub async fn reach_config(core: &Core, config: &ConfigRow) -> Result<Target, Lea
 /// No further way to a target is tried after this: all may end at the same closed door.
 const WAYS_FOR: Duration = Duration::from_secs(6);
 
+/// Every configuration that leads there.
+async fn ways_to(core: &Core, target_id: Uuid) -> Result<Vec<ConfigRow>, LeaseError> {
+    let ways = async |store: &mut PgConnection| configs::by_target(store, target_id).await;
+    Ok(core.warm.ask(ways).await?)
+}
+
 /// Asks a target through the first configuration that gets an answer, live ones first. Only for what any login may do for the store:
 /// see [`ways_for_role`].
 pub(super) async fn ask<T, Asked>(
@@ -86,10 +93,7 @@ pub(super) async fn ask<T, Asked>(
 where
     Asked: Future<Output = Result<T, TargetError>> + Send,
 {
-    let ways = core
-        .warm
-        .ask(async |store| configs::by_target(store, target_id).await)
-        .await?;
+    let ways = ways_to(core, target_id).await?;
     ask_through(core, target_id, ways, call).await
 }
 
@@ -111,7 +115,7 @@ pub(super) async fn ways_for_role(
     target_id: Uuid,
     role: RoleAt<'_>,
 ) -> Result<Vec<ConfigRow>, LeaseError> {
-    let mut ways = configs::by_target(&core.store, target_id).await?;
+    let mut ways = ways_to(core, target_id).await?;
     ways.retain(|config| config.mount_id == role.mount_id && config.allows(role.role));
     let named = |config: &ConfigRow| config.name == role.db_name;
     if ways.iter().any(named) {

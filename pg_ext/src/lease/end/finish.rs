@@ -2,7 +2,7 @@
 //! time; of the others it is said what they still need.
 
 use super::FEW;
-use crate::catalog::ending::{self, Mark, Marked};
+use crate::catalog::ending::{self, Mark};
 use crate::catalog::litter::{self, Fenced};
 use crate::core::backoff;
 use crate::core::label::Installation;
@@ -97,24 +97,20 @@ fn apply(
         ..Finished::default()
     };
     // Many come here first to be hunted: what a lease needs is asked, at some cost, once its login is without sessions.
-    let (mut ready, fresh): (Vec<_>, Vec<_>) = candidates
-        .into_iter()
-        .partition(|(_, login)| login.is_none_or(&quiet));
-    let fresh: Vec<i64> = fresh.into_iter().map(|(number, _)| number).collect();
+    let mut ready = Vec::new();
+    let mut fresh = Vec::new();
+    for (number, login) in candidates {
+        let is_quiet = login.is_none_or(&quiet);
+        if is_quiet { &mut ready } else { &mut fresh }.push(number);
+    }
     if !fresh.is_empty() {
-        for Marked {
-            number,
-            login,
-            mark,
-        } in litter::marks(installation, &fresh)
-        {
-            match login.filter(|_| mark.is_to_be_fenced()) {
+        for lease in litter::marks(installation, &fresh) {
+            match lease.login.filter(|_| lease.mark.is_to_be_fenced()) {
                 Some(login) => finished.hunt.push(login),
-                None => ready.push((number, login)),
+                None => ready.push(lease.number),
             }
         }
     }
-    let ready: Vec<i64> = ready.into_iter().map(|(number, _)| number).collect();
     if ready.is_empty() {
         return finished;
     }
