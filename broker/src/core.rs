@@ -1,8 +1,9 @@
 //! What every handler may use: the store, the keys, the settings, the tasks. One per process.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::authority::PolicyCache;
@@ -43,7 +44,8 @@ impl Default for Settings {
 /// Shared by all requests. Holds no fact about tokens, policies, mounts or leases: those are read, or
 /// proved, in each request.
 pub struct Core {
-    /// The broker's own database. Statements live in `store`; handlers that need one transaction begin it here.
+    /// The broker's own database. Statements live in `store`; handlers that need one transaction begin it by
+    /// [`Core::begin`].
     pub store: PgPool,
     /// The same for single statements that many requests make.
     pub warm: Warm,
@@ -77,4 +79,15 @@ pub struct Core {
     pub errands: Errands,
     /// Work beside the requests, ended at shutdown.
     pub tasks: Tasks,
+}
+
+impl Core {
+    /// A transaction of the store's. In a place of its own: room for all that making a connection takes, 14 KB, would be part
+    /// of every request that may come to need one.
+    pub fn begin(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = sqlx::Result<Transaction<'static, Postgres>>> + Send + '_>>
+    {
+        Box::pin(self.store.begin())
+    }
 }

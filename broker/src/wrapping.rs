@@ -67,7 +67,7 @@ pub async fn wrap(
     ttl: Span,
     creation_path: &str,
 ) -> Result<WrapInfo, Fault> {
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let info = keep(core, &mut store, answer, ttl, creation_path).await?;
     store.commit().await?;
     Ok(info)
@@ -75,7 +75,7 @@ pub async fn wrap(
 
 /// Takes the one use of a wrapping token that is not the caller, and what it keeps; the token ends.
 pub async fn consume(core: &Arc<Core>, row: &WrappingRow) -> Result<Vec<u8>, Fault> {
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let (answer, notice) = take(core, &mut store, row.token_id).await?;
     store.commit().await?;
     notice.deliver(core).await;
@@ -89,7 +89,7 @@ pub async fn rewrap(
     row: &WrappingRow,
     ttl: Option<Span>,
 ) -> Result<WrapInfo, Fault> {
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let (answer, notice) = take(core, &mut store, row.token_id).await?;
     let ttl = ttl.unwrap_or_else(|| same_ttl(row.ttl_seconds));
     let info = keep(core, &mut store, &answer, ttl, &row.creation_path).await?;

@@ -250,7 +250,7 @@ async fn note_ending(core: Arc<Core>, ids: [String; 1]) -> bool {
 }
 
 /// Ends a lease whose client went away before it had its answer.
-pub async fn undo(core: Arc<Core>, lease_id: String, config: ConfigRow) {
+pub async fn undo(core: Arc<Core>, lease_id: String, config: Arc<ConfigRow>) {
     let ids = [lease_id.clone()];
     let undone = async {
         if !note_ending(core.clone(), ids.clone()).await {

@@ -33,7 +33,7 @@ async fn end_tainted(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
     if mount.kind == MountKind::Secret {
         drop_recipes(core, mount).await?;
     }
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let configs = configs::retire_all(&mut store, mount.mount_id).await?;
     mounts::finish(&mut *store, mount.mount_id).await?;
     store.commit().await?;
@@ -88,7 +88,7 @@ async fn relocate(
         path: to.to_owned(),
         ..mount.clone()
     };
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     store
         .execute("lock table leasehold_broker.mounts in share row exclusive mode")
         .await?;
@@ -142,7 +142,7 @@ async fn held<T>(core: &Arc<Core>, mount_id: Uuid, work: impl Future<Output = T>
 /// The recipes go while something still leads to their targets. On a target that is away they are left behind: nobody can
 /// issue from them, for the mount's accessor is never used again.
 async fn drop_recipes(core: &Arc<Core>, mount: &Mount) -> Result<(), Fault> {
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let targets = targets::of_mount(&mut *store, mount.mount_id).await?;
     let (roles, revision) = roles::delete_all(&mut store, mount.mount_id).await?;
     for target_id in &targets {

@@ -98,7 +98,7 @@ pub async fn end_owners(core: &Arc<Core>, token_ids: &[i64]) -> Result<Notice, F
 }
 
 async fn end_and_note(core: &Arc<Core>, token_id: i64) -> Result<(bool, Notice), Fault> {
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let done = end_tree(&mut store, token_id).await?;
     store.commit().await?;
     Ok(done)

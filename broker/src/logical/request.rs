@@ -46,7 +46,7 @@ pub struct Caller {
     /// Who.
     pub token: TokenIdentity,
     /// All of the token, as read in this request before it was used; batch tokens have no row.
-    pub row: Option<TokenRow>,
+    pub row: Option<Arc<TokenRow>>,
     /// Those of its policies that exist, as read in this request; empty also where that was not read.
     pub known_policies: Vec<String>,
     /// Has the root policy.

@@ -75,17 +75,20 @@ pub struct RawBody {
 /// What is to be done when a client went away before it had its answer: run once, as a task of its own, if the
 /// response could not be handed over whole; dropped unrun if it was. A handler itself always runs to its end,
 /// whether or not its client is still there.
-pub struct Undelivered(RunFuture<'static, ()>);
+pub struct Undelivered(Box<dyn FnOnce() -> RunFuture<'static, ()> + Send>);
 
 impl Undelivered {
-    /// Keeps the work for the case that it is needed.
-    pub fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Undelivered(Box::pin(work))
+    /// Keeps what it takes to do the work: the work itself is large, and seldom needed.
+    pub fn new<Work>(work: impl FnOnce() -> Work + Send + 'static) -> Self
+    where
+        Work: Future<Output = ()> + Send + 'static,
+    {
+        Undelivered(Box::new(|| Box::pin(work())))
     }
 
     /// The work.
     pub fn into_future(self) -> RunFuture<'static, ()> {
-        self.0
+        (self.0)()
     }
 }
 

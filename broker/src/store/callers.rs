@@ -1,6 +1,7 @@
 //! Who a token is, at the moment of a request. The making and ending of tokens is `store::tokens`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, PgPool, Row};
@@ -43,8 +44,8 @@ pub struct Found {
     pub identity: TokenIdentity,
     /// Addresses it may come from; empty = any.
     pub bound_cidrs: Vec<String>,
-    /// All of it; batch tokens have no row.
-    pub row: Option<TokenRow>,
+    /// All of it, shared with who remembers it; batch tokens have no row.
+    pub row: Option<Arc<TokenRow>>,
 }
 
 impl Found {
@@ -208,6 +209,6 @@ fn from_row(row: &PgRow) -> sqlx::Result<Found> {
             wrapping: row.try_get("is_wrapping")?,
         },
         bound_cidrs: token.bound_cidrs.clone(),
-        row: Some(token),
+        row: Some(Arc::new(token)),
     })
 }

@@ -10,11 +10,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::callers::{self, Claim, Found};
-use super::configs::ConfigRow;
 use super::installation::{self, Installation};
 use super::leases::{self, LeaseRow, RoleMark};
 use super::mounts;
-use super::roles::{self, RoleRow};
+use super::roles::{self, RoleAndConfig};
 use super::tokens;
 use crate::gather::{self, Gather};
 use crate::logical::{Guess, TokenRow};
@@ -27,7 +26,6 @@ const READ_WITHIN: Duration = Duration::from_secs(15);
 
 type Read<Q, A> = Arc<Gather<Q, sqlx::Result<A>>>;
 type RoleName = (Uuid, String);
-type RoleAndConfig = (RoleRow, Option<ConfigRow>);
 /// Whether who is said to ask does; a lease, and the mark of its role if that is still there.
 type MarkedLease = (bool, Option<(LeaseRow, Option<RoleMark>)>);
 /// A lease, and its role if that is still there.

@@ -1,5 +1,7 @@
 //! Roles of the database engine. A revision is never used twice, whatever role it is of.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -51,11 +53,15 @@ pub async fn by_name(
     row.as_ref().map(read).transpose()
 }
 
+/// A role, and the live configuration that it names. Shared by all requests that use them: both hold maps, and a copy for each
+/// would be dear.
+pub type RoleAndConfig = (Arc<RoleRow>, Option<Arc<ConfigRow>>);
+
 /// Roles with the live configurations they name, for many names at once; in the same order.
 pub async fn with_configs(
     store: impl PgExecutor<'_>,
     names: &[(Uuid, String)],
-) -> sqlx::Result<Vec<Option<(RoleRow, Option<ConfigRow>)>>> {
+) -> sqlx::Result<Vec<Option<RoleAndConfig>>> {
     let (mounts, roles): (Vec<Uuid>, Vec<&str>) = names
         .iter()
         .map(|(mount_id, name)| (*mount_id, name.as_str()))
@@ -72,7 +78,7 @@ pub async fn with_configs(
     .bind(roles)
     .fetch_all(store)
     .await?;
-    let mut found: Vec<Option<(RoleRow, Option<ConfigRow>)>> = names.iter().map(|_| None).collect();
+    let mut found: Vec<Option<RoleAndConfig>> = names.iter().map(|_| None).collect();
     for row in &rows {
         let at = usize::try_from(row.try_get::<i64, _>("ordinal")? - 1).unwrap_or(usize::MAX);
         let role = RoleRow {
@@ -81,11 +87,11 @@ pub async fn with_configs(
             revision: row.try_get("role_revision")?,
         };
         let config = match row.try_get::<Option<Uuid>, _>("config_id")? {
-            Some(_) => Some(configs::read(row)?),
+            Some(_) => Some(Arc::new(configs::read(row)?)),
             None => None,
         };
         if let Some(place) = found.get_mut(at) {
-            *place = Some((role, config));
+            *place = Some((Arc::new(role), config));
         }
     }
     Ok(found)

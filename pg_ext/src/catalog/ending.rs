@@ -204,22 +204,20 @@ pub fn mark_fenced(numbers: &[i64], now: TimestampWithTimeZone, why: Why<'_>, er
         Why::Lost(cause) => (None, Some(cause)),
     };
     write(
-        "update leasehold.live_leases l
-            set state = 'fenced', fenced_at = $2, due_at = least(l.due_at, $2), next_attempt_at = $2, attempts = 0, last_error = $3,
-                cause = case when $5::name is not null then 'revoked'
-                        else coalesce(l.cause, $4, case when l.due_at < least(l.expires_at, l.cap_at) then 'owner' else 'expired' end) end,
-                ended_by = coalesce($5::name, l.ended_by)
-          where l.lease_number = any ($1)",
+        "with fenced as (
+            update leasehold.live_leases l
+               set state = 'fenced', fenced_at = $2, due_at = least(l.due_at, $2), next_attempt_at = $2, attempts = 0, last_error = $3,
+                   cause = case when $5::name is not null then 'revoked'
+                           else coalesce(l.cause, $4, case when l.due_at < least(l.expires_at, l.cap_at) then 'owner' else 'expired' end) end,
+                   ended_by = coalesce($5::name, l.ended_by)
+             where l.lease_number = any ($1)
+         returning l.scope, l.lease_number, l.lease_id, l.expires_at, l.cause)
+         insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at, cause)
+         select f.scope, f.lease_number, f.lease_id, 'ended', f.expires_at, f.cause from fenced f where f.scope <> 'sql'",
         &[numbers.to_vec().into(), now.into(), error.into(), cause.into(), by.into()],
     );
     write(
         "delete from leasehold.end_requests where lease_number = any ($1)",
-        &[numbers.to_vec().into()],
-    );
-    write(
-        "insert into leasehold.outbox (scope, lease_number, lease_id, kind, expires_at, cause)
-         select l.scope, l.lease_number, l.lease_id, 'ended', l.expires_at, l.cause
-           from leasehold.live_leases l where l.lease_number = any ($1) and l.scope <> 'sql'",
         &[numbers.to_vec().into()],
     );
 }

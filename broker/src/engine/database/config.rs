@@ -124,7 +124,7 @@ async fn read(call: &Call<'_>) -> Outcome {
 }
 
 async fn delete(call: &Call<'_>) -> Outcome {
-    let mut store = call.core.store.begin().await?;
+    let mut store = call.core.begin().await?;
     let name = call.capture("name");
     let found = configs::for_update(&mut store, call.mount.mount_id, name).await?;
     if let Some(config) = found {
@@ -238,7 +238,7 @@ impl From<Fault> for Undone {
 /// Writes a draft down. What intents hold is locked in their order: mount, roles, configuration.
 async fn keep(call: &Call<'_>, before: Option<&ConfigRow>, draft: Draft) -> Result<Kept, Undone> {
     let (core, mount_id, name) = (call.core, call.mount.mount_id, call.capture("name"));
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     if !mounts::hold_active(&mut *store, mount_id).await? {
         return Err(Fault::no_route(&call.request.path).into());
     }

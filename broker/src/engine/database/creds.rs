@@ -1,5 +1,7 @@
 //! `creds/:name`: a login with a lease (contract 7.6, 7.7).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -89,8 +91,8 @@ async fn read(call: &Call<'_>) -> Outcome {
 
 /// What is to be made, decided on what was read in this very request.
 struct Plan {
-    role: RoleRow,
-    config: ConfigRow,
+    role: Arc<RoleRow>,
+    config: Arc<ConfigRow>,
     recipe: Recipe,
     granted: Granted,
     /// Less than granted where a batch token has less left.
@@ -115,7 +117,11 @@ fn guess(call: &Call<'_>) -> Option<Plan> {
     plan.config.target_id.is_some().then_some(plan)
 }
 
-fn plan_of(call: &Call<'_>, role: RoleRow, config: Option<ConfigRow>) -> Result<Plan, Fault> {
+fn plan_of(
+    call: &Call<'_>,
+    role: Arc<RoleRow>,
+    config: Option<Arc<ConfigRow>>,
+) -> Result<Plan, Fault> {
     let (core, mount, name) = (call.core, call.mount, call.capture("name"));
     let text = |field: &str| {
         role.settings
@@ -223,7 +229,8 @@ fn reply(
     login: &str,
     password: &Password,
 ) -> Response {
-    let undo = lease::undo(call.core.clone(), lease_id.clone(), plan.config);
+    let (core, id) = (call.core.clone(), lease_id.clone());
+    let undo = move || lease::undo(core, id, plan.config);
     Response {
         lease: Some(LeaseReply {
             lease_id,

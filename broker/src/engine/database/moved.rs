@@ -29,7 +29,7 @@ pub(super) async fn has_moved(
         }
         asked.push((config.config_id, config.revision));
     }
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let moved = targets::move_to(
         &mut store,
         found.target_id,

@@ -177,7 +177,7 @@ async fn write(call: &Call<'_>) -> Outcome {
     authority::judge_write(call, known.is_some(), Access::Token)?;
     let known = known.map(|role| role.settings);
     extras::check_sharing(call, name, merge(call, known).map_err(Fault::bad)?).await?;
-    let mut store = call.core.store.begin().await?;
+    let mut store = call.core.begin().await?;
     if !mounts::hold_active(&mut *store, mount_id).await? {
         return Err(Fault::no_route(&call.request.path));
     }
@@ -208,7 +208,7 @@ fn names_policy(call: &Call<'_>, settings: &Map<String, Value>) -> bool {
 
 async fn delete(call: &Call<'_>) -> Outcome {
     let (mount_id, name) = (call.mount.mount_id, call.capture("name"));
-    let mut store = call.core.store.begin().await?;
+    let mut store = call.core.begin().await?;
     let deleted = roles::delete(&mut store, mount_id, name).await?;
     if let Some(revision) = deleted {
         let notice = lease::role_written(&mut store, call.mount, name, Some(revision)).await?;

@@ -66,7 +66,7 @@ pub async fn initialise(core: &Core, options: InitOptions) -> Result<Initialised
         (options.shares, options.threshold)
     };
 
-    let mut transaction = core.store.begin().await?;
+    let mut transaction = core.begin().await?;
     if !installation::initialise(&mut *transaction, &sealed, 1, count(made), count(threshold))
         .await?
     {

@@ -32,7 +32,7 @@ pub(super) async fn own(call: &Call<'_>) -> Outcome {
         let uses_left = caller.token.uses_left;
         let row = TokenRow {
             uses_left,
-            ..row.clone()
+            ..TokenRow::clone(row)
         };
         return Ok(Some(response(shown(&row, token.expose()))));
     }

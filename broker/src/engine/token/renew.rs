@@ -61,7 +61,7 @@ async fn renew(call: &Call<'_>, token_id: i64, shown: Option<Token>) -> Outcome 
         .fields
         .get("increment")
         .and_then(|field| field.as_duration());
-    let mut store = core.store.begin().await?;
+    let mut store = core.begin().await?;
     let row = tokens::lock(&mut store, token_id)
         .await?
         .ok_or_else(|| Fault::bad("token not found"))?;

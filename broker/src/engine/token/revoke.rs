@@ -33,7 +33,7 @@ pub(super) async fn orphaning(call: &Call<'_>) -> Outcome {
     }
     let unknown = || Fault::bad("token to revoke not found");
     let token_id = find(call, &token).await?.ok_or_else(unknown)?;
-    let mut store = call.core.store.begin().await?;
+    let mut store = call.core.begin().await?;
     let (ended, notice) = lease::end_orphaning(&mut store, token_id).await?;
     store.commit().await?;
     notice.deliver(call.core).await;

@@ -126,7 +126,7 @@ pub(super) async fn read(call: &Call<'_>) -> Outcome {
 
 pub(super) async fn write(call: &Call<'_>) -> Outcome {
     let name = call.capture("role_name");
-    let mut store = call.core.store.begin().await?;
+    let mut store = call.core.begin().await?;
     let settings = token_roles::hold(&mut store, name).await?;
     authority::judge_write(call, settings.is_some(), Access::Token)?;
     let mut role = match settings {

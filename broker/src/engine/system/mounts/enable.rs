@@ -84,7 +84,7 @@ pub(super) async fn enable(call: &Call<'_>, kind: MountKind) -> Outcome {
     }
     let options = options(call);
 
-    let mut transaction = call.core.store.begin().await?;
+    let mut transaction = call.core.begin().await?;
     // Two that overlap may be enabled at the same moment: one table lock makes them take turns.
     transaction
         .execute("lock table leasehold_broker.mounts in share row exclusive mode")

@@ -92,7 +92,7 @@ pub(super) async fn write(call: &Call<'_>, kind: MountKind) -> Outcome {
     };
     let found = find(call, kind)?.ok_or_else(missing)?;
     // What others have tuned meanwhile stays: a write changes what it names, of the row as it is while it is held.
-    let mut store = call.core.store.begin().await?;
+    let mut store = call.core.begin().await?;
     let mut mount = mounts::lock(&mut *store, found.mount_id)
         .await?
         .filter(|mount| mount.path == found.path)
